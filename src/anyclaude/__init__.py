@@ -1,0 +1,3 @@
+"""anyclaude: the real Claude Code on any model."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Upstreams: how each one is reached. The only package that knows httpx."""

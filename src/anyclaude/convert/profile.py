@@ -1,0 +1,35 @@
+"""What an upstream and its model accept. Differences between servers and models are data here, never branches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The abilities that request conversion must know. The defaults describe a modern OpenAI-compatible server.
+
+    tools: the chat template renders tool definitions; without it they are not sent.
+    images: the model takes image parts; without it an image becomes a line of text that says so.
+    top_k: the server takes `top_k`, which OpenAI's own API does not.
+    named_tool_choice: `tool_choice` may name a function. Without it, a named choice is `required` with that tool alone.
+    parallel_tool_calls: the server takes the `parallel_tool_calls` switch.
+    response_format: `json_schema` is enforced.
+    response_format_with_tools: ... also beside tools (llama.cpp answers 400 to both together).
+    efforts: the values of `reasoning_effort` that the model takes, in rising order; empty: never sent.
+    thinking_switch: `chat_template_kwargs.enable_thinking` turns thinking on and off.
+    thinking_field: the field of an assistant message that carries earlier thinking back; None: it is dropped.
+    constants: fields added to every request as they stand.
+    """
+
+    tools: bool = True
+    images: bool = True
+    top_k: bool = False
+    named_tool_choice: bool = True
+    parallel_tool_calls: bool = True
+    response_format: bool = True
+    response_format_with_tools: bool = False
+    efforts: tuple[str, ...] = ()
+    thinking_switch: bool = False
+    thinking_field: str | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,68 @@
+"""Model events: what any model did, in one typed vocabulary, whatever the upstream's dialect.
+
+A reader (`convert.chunks`) makes them, one writer (`convert.message`) turns them into the Anthropic stream. The reader
+keeps this contract, so that the writer can stay simple:
+
+- Tool calls come one after the other: a `ToolArgsDelta` belongs to the latest `ToolCallStart`, and no text or
+  thinking comes between a call's start and its last arguments. Calls that an upstream interleaves are put in a row.
+- The stream ends with exactly one `Finished` or one `Failed`, and nothing follows it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from anyclaude.errors import AnyclaudeError
+
+StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStart:
+    """A call begins. `id` is unique over the whole conversation."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolArgsDelta:
+    """The next piece of the latest call's arguments, a fragment of one JSON object."""
+
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """Token counts of the whole request so far. `prompt_tokens` includes `cached_tokens`."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The upstream said that the answer is complete."""
+
+    reason: StopReason
+    stop_sequence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The upstream gave up, or ended without saying that it was done."""
+
+    error: AnyclaudeError
+
+
+ModelEvent = TextDelta | ThinkingDelta | ToolCallStart | ToolArgsDelta | UsageReport | Finished | Failed
