@@ -1,18 +1,19 @@
 """Makes Messages requests of the shape and size that Claude Code 2.1.197 sends, with filler text of our own.
 
-The shape is the observed one: three system blocks (attribution line, identity, prompt), a first user message of a
-reminder and the prompt, a `role: "system"` entry after it, tools with JSON-Schema 2020-12, tool calls and results as
-history, the cache mark on the last block of the last message that is not a system one. Every text is drawn from a
-seeded generator of its own: a request is the same in every run, and one of n+1 turns begins with the one of n turns
-(but for the cache mark, which moves).
+The shape is the observed one: three system blocks (attribution line, identity, prompt), a first user message
+of a reminder and the prompt, a `role: "system"` entry after it, tools with JSON-Schema 2020-12, tool calls and
+results as history, the cache mark on the last block of the last message that is not a system one. Every text is
+drawn from a seeded generator of its own: a request is the same in every run, and one of n+1 turns begins with
+the one of n turns (but for the cache mark, which moves).
 """
 
 import random
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import orjson
+
+from tests.support.filler import filler
 
 SIZE = 85_000
 """Bytes of a first request of `claude -p` with an unknown model id (85,459 were observed)."""
@@ -22,12 +23,6 @@ SESSION_ID = "5eed0000-0000-4000-8000-000000000001"
 
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _EPHEMERAL = {"type": "ephemeral"}
-_FILLER = (
-    "river stone lantern copper window orchard the of a to and in with from over under quiet brisk amber "
-    "ladder harbour timber signal meadow north kettle paper bridge violet answer carry follow gather measure "
-    'open settle turn `path` «note» — (see below), [x] * item: \\d+ "quoted" don\'t é'
-)
-_WORDS = _FILLER.split()
 
 # Most wanted first: a request with n tools has the first n of these, in the order of their names.
 _TOOLS = (
@@ -47,8 +42,8 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
 _FIRST_PARAMETER = "subject!"
 _MORE_PARAMETERS = ("detail", "count:integer", "urgent:boolean", "kind:enum", "steps:array", "extra:object")
 
-# Share of the filler, as in the observed request: 6 KB of system prompt, 6 KB of agent listing and the rest in the
-# tools, where a single one has 21 KB.
+# Share of the filler, as in the observed request: 6 KB of system prompt, 6 KB of agent listing and the rest in
+# the tools, where a single one has 21 KB.
 _SYSTEM_SHARE = _LISTING_SHARE = 0.08
 _HEAVY_TOOL_SHARE = 0.3
 
@@ -64,9 +59,9 @@ def messages_request(
 ) -> dict[str, Any]:
     """A Messages request of exactly `size` bytes as compact JSON, after `turns` rounds of tool calls.
 
-    Up to `SIZE` the filler goes into system prompt and tools; what is over goes into the latest tool result or
-    prompt. With `size` None the prompt has `SIZE` bytes and the turns come on top: so does a session grow, where
-    each request begins with the one before it.
+    Up to `SIZE` the filler goes into system prompt and tools; what is over goes into the latest tool result
+    or prompt. With `size` None the prompt has `SIZE` bytes and the turns come on top: so does a session grow,
+    where each request begins with the one before it.
 
     Raises ValueError when the bare structure is bigger than `size`.
     """
@@ -110,25 +105,6 @@ def request_headers(token: str = "test-token") -> dict[str, str]:
         "x-app": "cli",
         "Accept-Encoding": "gzip, deflate, br, zstd",
     }
-
-
-def filler(size: int, seed: str) -> str:
-    """Text that takes exactly `size` bytes inside a JSON string, the same for the same seed."""
-    source = random.Random(seed)
-    pieces: list[str] = []
-    used = 0
-    while used < size:
-        piece = source.choice(_WORDS) + ("\n" if source.random() < 0.06 else " ")
-        used += _json_bytes(piece)
-        pieces.append(piece)
-    while pieces and used > size:
-        used -= _json_bytes(pieces.pop())
-    return "".join(pieces) + "." * (size - used)
-
-
-@cache
-def _json_bytes(text: str) -> int:
-    return len(orjson.dumps(text)) - 2
 
 
 def _bare(tools: int, turns: int, model: str, seed: int, stream: bool) -> dict[str, Any]:
@@ -198,7 +174,7 @@ def _result(call: Mapping[str, Any], turn: int, seed: int) -> dict[str, Any]:
 
 
 def _names(count: int) -> list[str]:
-    """The names of `count` tools, in order. Those beyond Claude Code's own are an MCP server's and come last."""
+    """The names of `count` tools, in order; those beyond Claude Code's own are an MCP server's."""
     extra = [f"mcp__shelf__tool_{number:03}" for number in range(count - len(_TOOL_NAMES))]
     return sorted(_TOOL_NAMES[:count]) + extra
 

@@ -4,7 +4,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.support.claude_request import SIZE, encode, filler, messages_request
+from tests.support.claude_request import SIZE, encode, messages_request
+from tests.support.filler import filler
 
 
 def blocks(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
