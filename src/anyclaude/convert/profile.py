@@ -1,4 +1,5 @@
-"""What an upstream and its model accept. Differences between servers and models are data here, never branches."""
+"""What an upstream and its model accept. Differences between servers and models are data here, never
+branches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,12 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The abilities that request conversion must know. The defaults describe a modern OpenAI-compatible server.
+    """The abilities that request conversion must know. The defaults describe a modern OpenAI-compatible
+    server.
 
     tools: the chat template renders tool definitions; without it they are not sent.
     images: the model takes image parts; without it an image becomes a line of text that says so.
     top_k: the server takes `top_k`, which OpenAI's own API does not.
-    named_tool_choice: `tool_choice` may name a function. Without it, a named choice is `required` with that tool alone.
+    named_tool_choice: `tool_choice` may name a function. Without it, a named choice is `required` with that
+    tool alone.
+    none_tool_choice: `tool_choice: none` is enforced. Without it, a choice of `none` sends no tools.
     parallel_tool_calls: the server takes the `parallel_tool_calls` switch.
     response_format: `json_schema` is enforced.
     response_format_with_tools: ... also beside tools (llama.cpp answers 400 to both together).
@@ -26,6 +30,7 @@ class Profile:
     images: bool = True
     top_k: bool = False
     named_tool_choice: bool = True
+    none_tool_choice: bool = False
     parallel_tool_calls: bool = True
     response_format: bool = True
     response_format_with_tools: bool = False

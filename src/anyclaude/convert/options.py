@@ -1,0 +1,65 @@
+"""Everything of a request that is neither a message nor a tool: sampling, thinking, the form of the
+answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from anyclaude.convert.profile import Profile
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+_SAME_NAME = ("max_tokens", "temperature", "top_p")
+
+
+def sampling_fields(request: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
+    names = (*_SAME_NAME, "top_k") if profile.top_k else _SAME_NAME
+    fields = {name: value for name in names if (value := request.get(name)) is not None}
+    if stop := request.get("stop_sequences"):
+        fields["stop"] = stop
+    return fields
+
+
+def thinking_fields(request: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
+    """The thinking switch and `reasoning_effort`. A request without `thinking` wants none (Claude Code's
+    titles)."""
+    thinks = (request.get("thinking") or {}).get("type", "disabled") != "disabled"
+    fields: dict[str, Any] = {}
+    if profile.thinking_switch:
+        fields["chat_template_kwargs"] = {"enable_thinking": thinks}
+    wanted = (request.get("output_config") or {}).get("effort")
+    effort = nearest_effort(wanted, profile.efforts) if thinks else _effort_without_thinking(wanted, profile.efforts)
+    if effort is not None:
+        fields["reasoning_effort"] = effort
+    return fields
+
+
+def _effort_without_thinking(wanted: object, efforts: tuple[str, ...]) -> str | None:
+    """`none` where the model takes it; else what was asked for, and when nothing was, the least there is."""
+    if "none" in efforts:
+        return "none"
+    return nearest_effort(wanted, efforts) or nearest_effort("none", efforts)
+
+
+def nearest_effort(wanted: object, efforts: tuple[str, ...]) -> str | None:
+    """The value of `efforts` closest to `wanted`, the lower one of two; None for a word nobody knows."""
+    if wanted in efforts:
+        return str(wanted)
+    known = [effort for effort in efforts if effort in _EFFORTS]
+    if wanted not in _EFFORTS or not known:
+        return None
+    rank = _EFFORTS.index(wanted)
+    return min(known, key=lambda effort: abs(_EFFORTS.index(effort) - rank))
+
+
+def format_fields(request: Mapping[str, Any], profile: Profile, *, with_tools: bool) -> dict[str, Any]:
+    """`output_config.format` as `response_format`, where the server enforces it.
+
+    Where it does not, nothing is sent: Claude Code says in the prompt too what form it wants.
+    """
+    wanted = (request.get("output_config") or {}).get("format")
+    enforced = profile.response_format_with_tools if with_tools else True
+    match wanted:
+        case {"type": "json_schema", "schema": dict(schema)} if profile.response_format and enforced:
+            named = {"name": "response", "schema": schema, "strict": True}
+            return {"response_format": {"type": "json_schema", "json_schema": named}}
+    return {}
