@@ -2,9 +2,9 @@
 
 The shape is the observed one: three system blocks (attribution line, identity, prompt), a first user message
 of a reminder and the prompt, a `role: "system"` entry after it, tools with JSON-Schema 2020-12, tool calls and
-results as history, the cache mark on the last block of the last message that is not a system one. Every text is
-drawn from a seeded generator of its own: a request is the same in every run, and one of n+1 turns begins with
-the one of n turns (but for the cache mark, which moves).
+results as history, the cache mark on the last block of the last message that is not a system one. Every text
+is drawn from a seeded generator of its own: a request is the same in every run, and one of n+1 turns begins
+with the one of n turns (but for the cache mark, which moves).
 """
 
 import random
@@ -42,8 +42,8 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
 _FIRST_PARAMETER = "subject!"
 _MORE_PARAMETERS = ("detail", "count:integer", "urgent:boolean", "kind:enum", "steps:array", "extra:object")
 
-# Share of the filler, as in the observed request: 6 KB of system prompt, 6 KB of agent listing and the rest in
-# the tools, where a single one has 21 KB.
+# Share of the filler, as in the observed request: 6 KB of system prompt, 6 KB of agent listing and the rest
+# in the tools, where a single one has 21 KB.
 _SYSTEM_SHARE = _LISTING_SHARE = 0.08
 _HEAVY_TOOL_SHARE = 0.3
 
