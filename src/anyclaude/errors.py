@@ -18,6 +18,7 @@
     │   ├── RateLimited          429
     │   └── Overloaded           529
     ├── InternalError            500, a fault of our own
+    │   └── GrammarError         500, a stream that breaks the grammar of `wire.grammar`
     └── SetupError               this machine is not ready; the command line says it and exits with 2
 
 A message is one sentence that says what is wrong and, where there is one, the next step. It never holds a secret.
@@ -140,6 +141,10 @@ class Overloaded(UpstreamError):
 
 class InternalError(AnyclaudeError):
     """A fault of our own; the log has the details."""
+
+
+class GrammarError(InternalError):
+    """An Anthropic event that may not stand where it stands."""
 
 
 class SetupError(AnyclaudeError):

@@ -51,6 +51,10 @@ class Backend(Protocol):
         """The models on offer, the one that answers first. Raises UpstreamError."""
         ...
 
+    async def ready(self) -> ModelInfo:
+        """The model that will answer. Raises SetupError, with the next step, when none can."""
+        ...
+
     async def count_tokens(self, request: Mapping[str, Any]) -> int:
         """The prompt tokens of a Messages request, exact or a calibrated estimate, never 0."""
         ...

@@ -1,1 +1,1 @@
-"""Configuration: resolved once, frozen, every value with its origin. Environment variables are read here and in launch."""
+"""Configuration: resolved once, frozen, every value with its origin. Only this and launch read the environment."""

@@ -25,11 +25,18 @@ class Frozen(BaseModel):
 
 
 class Deadlines(Frozen):
-    """Seconds. A local model may compute a long prompt for many minutes without a byte, so the first event may be late."""
+    """Seconds that an upstream may take.
+
+    connect: to accept a connection.
+    first_event: to begin its answer. A local model may compute a long prompt for many minutes without a byte.
+    progress: between two events of an answer that has begun. Some servers are silent while they write a long tool call.
+    closing: to end the stream after it has said why it stopped.
+    """
 
     connect: float = 10.0
     first_event: float = 3600.0
-    progress: float = 300.0
+    progress: float = 600.0
+    closing: float = 10.0
 
 
 class LMStudio(Frozen):

@@ -1,0 +1,160 @@
+"""The one place that opens connections to upstreams, and the one file that imports httpx.
+
+httpx runs on aiohttp's client (`httpx-aiohttp`): httpx's own pool loses connections when requests are cancelled, which
+is the daily bread of a proxy. Three settings are on purpose:
+
+- `trust_env=False`: else a request to a local model, its key included, goes to whatever HTTP_PROXY names.
+- No redirects: a key is bound to the address that the user gave it for.
+- Idle connections are dropped after 3 s: llama.cpp and uvicorn close theirs after 5, and a request sent into a closing
+  connection is lost.
+"""
+
+import errno
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from anyclaude.convert.failures import convert_failure
+from anyclaude.errors import (
+    AnyclaudeError,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from anyclaude.wire.json import decode_lenient
+
+_LIMITS: Final = httpx.Limits(max_connections=256, max_keepalive_connections=32, keepalive_expiry=3.0)
+_UNREACHABLE: Final = {
+    errno.ECONNREFUSED,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.EHOSTDOWN,
+    errno.EADDRNOTAVAIL,
+}
+_LARGEST_ERROR: Final = 64 * 1024
+_LARGEST_ANSWER: Final = 64 * 1024 * 1024
+
+
+class Upstream:
+    """One server: its base URL, our credential for it, and a pool of connections.
+
+    base_url: without a trailing slash; paths are appended to it.
+    connect: seconds to make a connection.
+    """
+
+    def __init__(self, base_url: str, api_key: str | None, connect: float) -> None:
+        self.base_url = base_url
+        headers = {"accept-encoding": "identity", "user-agent": "anyclaude"}
+        if api_key:
+            headers["authorization"] = f"Bearer {api_key}"
+        self._client = httpx.AsyncClient(
+            transport=AiohttpTransport(limits=_LIMITS, trust_env=False),
+            headers=headers,
+            timeout=httpx.Timeout(None, connect=connect, pool=connect),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: the part of the address that may be shown."""
+        parts = urlsplit(self.base_url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname}{port}"
+
+    async def get(self, url: str, seconds: float) -> Any:
+        """The decoded JSON of a GET, with a deadline in seconds. `url` is a path, or whole. Raises UpstreamError."""
+        whole = url if "://" in url else f"{self.base_url}/{url}"
+        with mapped(self.origin):
+            response = await self._client.get(whole, timeout=seconds)
+        body = decode_lenient(response.content)
+        if response.status_code != 200:
+            raise convert_failure(response.status_code, body if body is not None else response.text)
+        if body is None:
+            raise UpstreamBroken(f"{self.origin} answered with something that is not JSON")
+        return body
+
+    @asynccontextmanager
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator["Answer"]:
+        """Send a request whose answer is read as it comes. Entering returns when the upstream has accepted it."""
+        sent = {"content-type": "application/json", **headers}
+        with mapped(self.origin):
+            request = self._client.build_request("POST", f"{self.base_url}/{path}", content=body, headers=sent)
+            response = await self._client.send(request, stream=True)
+        try:
+            answer = Answer(self.origin, response)
+            if response.status_code != 200:
+                raise await answer.refusal()
+            yield answer
+        finally:
+            with mapped(self.origin):
+                await response.aclose()
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+class Answer:
+    """An answer under way."""
+
+    def __init__(self, origin: str, response: httpx.Response) -> None:
+        self._origin = origin
+        self._response = response
+
+    @property
+    def is_stream(self) -> bool:
+        return "json" not in self._response.headers.get("content-type", "")
+
+    async def reads(self) -> AsyncIterator[bytes]:
+        """What each read of the socket gives, at most 16 KiB."""
+        with mapped(self._origin):
+            async for piece in self._response.aiter_bytes():
+                yield piece
+
+    async def whole(self, limit: int = _LARGEST_ANSWER) -> bytes:
+        """The body up to `limit` bytes. Raises UpstreamBroken beyond it."""
+        body = bytearray()
+        async for piece in self.reads():
+            body += piece
+            if len(body) > limit:
+                raise UpstreamBroken(f"{self._origin} answered with more than {limit} bytes")
+        return bytes(body)
+
+    async def refusal(self) -> AnyclaudeError:
+        """The error that a status other than 200 stands for."""
+        response = self._response
+        if 300 <= response.status_code < 400:
+            return UpstreamBroken(f"{self._origin} redirects elsewhere; give the address of the server itself")
+        body = await self.whole(_LARGEST_ERROR)
+        decoded = decode_lenient(body)
+        said = decoded if decoded is not None else body.decode("utf-8", "replace")
+        return convert_failure(response.status_code, said, response.headers.get("retry-after"))
+
+
+@contextmanager
+def mapped(origin: str) -> Iterator[None]:
+    """httpx's errors as ours."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise _convert(error, origin) from error
+
+
+def _convert(error: httpx.HTTPError, origin: str) -> UpstreamError:
+    """By what lies beneath the error: the transport calls most of them connect timeouts."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and (cause.errno in _UNREACHABLE or isinstance(_os_error(cause), socket.gaierror)):
+        return UpstreamUnreachable(f"nothing answers at {origin}; start the model server, or check the address")
+    if isinstance(cause, TimeoutError) or (cause is None and isinstance(error, httpx.TimeoutException)):
+        return UpstreamTimeout(f"{origin} did not answer in time")
+    return UpstreamBroken(f"the connection to {origin} broke before the answer was complete")
+
+
+def _os_error(error: OSError) -> BaseException | None:
+    return getattr(error, "os_error", None) or error.__cause__

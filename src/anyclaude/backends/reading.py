@@ -1,0 +1,61 @@
+"""An answer under way, as batches of model events: one batch for each read of the socket, each within its deadline."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from anyclaude.config.model import Deadlines
+from anyclaude.convert.chunks import ChunkReader
+from anyclaude.errors import AnyclaudeError, UpstreamBroken, UpstreamTimeout
+from anyclaude.wire.events import ModelEvent
+from anyclaude.wire.json import decode_lenient
+from anyclaude.wire.sse import ServerEvent, SseDecoder
+
+
+class Batches:
+    """Iterates over the batches. An error of the upstream is the last event, never an exception.
+
+    Comments keep an answer alive that has not begun, since a long prompt takes its time, but not one that stalls.
+    """
+
+    def __init__(self, reads: AsyncIterator[bytes], reader: ChunkReader, deadlines: Deadlines, origin: str) -> None:
+        self._reads = reads
+        self._reader = reader
+        self._deadlines = deadlines
+        self._origin = origin
+        self._decoder = SseDecoder()
+        self._clock = asyncio.get_running_loop().time
+        self._deadline = self._clock() + deadlines.first_event
+
+    def __aiter__(self) -> AsyncIterator[Sequence[ModelEvent]]:
+        return self
+
+    async def __anext__(self) -> Sequence[ModelEvent]:
+        if self._reader.over:
+            raise StopAsyncIteration
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                piece = await anext(self._reads)
+            return self._decode(self._decoder.feed(piece))
+        except StopAsyncIteration:
+            return [*self._decode(self._decoder.end()), *self._reader.end()]
+        except TimeoutError:
+            return self._reader.fail(UpstreamTimeout(f"{self._origin} went silent before its answer was complete"))
+        except AnyclaudeError as error:
+            return self._reader.fail(error)
+
+    def _decode(self, server_events: Sequence[ServerEvent]) -> list[ModelEvent]:
+        events: list[ModelEvent] = []
+        for server_event in server_events:
+            events += self._chunk(server_event.data)
+        if server_events:
+            patience = self._deadlines.closing if self._reader.finish_observed else self._deadlines.progress
+            self._deadline = self._clock() + patience
+        return events
+
+    def _chunk(self, line: bytes) -> list[ModelEvent]:
+        if line == b"[DONE]":
+            return self._reader.done()
+        chunk = decode_lenient(line)
+        if chunk is None:
+            return self._reader.fail(UpstreamBroken("the model server sent a chunk that is not JSON"))
+        return self._reader.feed(chunk)

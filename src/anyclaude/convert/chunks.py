@@ -1,0 +1,156 @@
+"""Chat Completions chunks to model events: the reader for every OpenAI-compatible upstream.
+
+Sans-IO: `feed` takes one decoded chunk, `done` the `[DONE]` mark, `end` the end of the input. Success is observed: only
+a `finish_reason` makes `Finished`, and it is held back until the input ends, since usage comes after it. An input that
+ends without one is `Failed`, however whole the text looks.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from anyclaude.convert.failures import convert_failure
+from anyclaude.convert.stops import convert_finish
+from anyclaude.convert.tool_calls import ToolCallQueue, ToolIds
+from anyclaude.convert.usage import convert_usage
+from anyclaude.errors import AnyclaudeError, UpstreamBroken
+from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta, ThinkingDelta, UsageReport
+
+_HIGH_SURROGATES = ("\ud800", "\udbff")
+
+_CUT = "the model server ended its answer without saying that it was complete; it may have crashed or run out of memory"
+_EMPTY = "the model server closed the stream without a single event; its log says why (often the prompt did not fit)"
+
+
+class ChunkReader:
+    """One answer. The events keep the contract of `wire.events`.
+
+    chunks: how many chunks came.
+    finish_observed: the upstream has said why it ended; what may still come is usage.
+    over: the last event is out; nothing more will be read.
+    usage: the latest counts that the upstream reported.
+    """
+
+    def __init__(self, ids: ToolIds, stop_sequences: Collection[str] = ()) -> None:
+        self.chunks = 0
+        self.over = False
+        self._stop_sequences = stop_sequences
+        self._calls = ToolCallQueue(ids)
+        self._finish: Finished | None = None
+        self.usage: UsageReport | None = None
+        self._half = ""  # the first half of a character that was cut over two chunks
+        self._blank = ""  # white space that may turn out to be the beginning of a text
+        self._text_begun = False
+
+    @property
+    def finish_observed(self) -> bool:
+        return self._finish is not None
+
+    def feed(self, chunk: object) -> list[ModelEvent]:
+        """The events of one decoded chunk (the JSON of one `data:` line)."""
+        if self.over:
+            return []
+        self.chunks += 1
+        if not isinstance(chunk, Mapping):
+            return self._fail(UpstreamBroken("the model server sent a chunk that is not a JSON object"))
+        if chunk.get("error"):
+            return self._fail(convert_failure(None, chunk))
+        self.usage = convert_usage(chunk) or self.usage
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+            return []
+        return self._choice(choices[0])
+
+    def done(self) -> list[ModelEvent]:
+        """The upstream said `[DONE]`."""
+        return self.end()
+
+    def end(self) -> list[ModelEvent]:
+        """The input has ended."""
+        if self.over:
+            return []
+        if self._finish is None:
+            return self._fail(UpstreamBroken(_CUT if self.chunks else _EMPTY))
+        self.over = True
+        events = self._calls.end()
+        if self._calls.called and self._finish.reason == "end_turn":
+            self._finish = Finished("tool_use")
+        return [*events, *self._last_usage(), self._finish]
+
+    def fail(self, error: AnyclaudeError) -> list[ModelEvent]:
+        """The transport broke. After an observed finish nothing is lost, so that still counts as the end."""
+        if self.over:
+            return []
+        return self.end() if self.finish_observed else self._fail(error)
+
+    def _fail(self, error: AnyclaudeError) -> list[ModelEvent]:
+        self.over = True
+        return [*self._calls.end(), *self._last_usage(), Failed(error)]
+
+    def _last_usage(self) -> list[ModelEvent]:
+        return [self.usage] if self.usage else []
+
+    def _choice(self, choice: Mapping[str, Any]) -> list[ModelEvent]:
+        """A choice holds a `delta`, or a whole `message` where a server did not stream."""
+        error = choice.get("error")
+        if error:
+            return self._fail(convert_failure(None, {"error": error}))
+        events: list[ModelEvent] = []
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, Mapping):
+            self._delta(delta, events)
+        if choice.get("finish_reason"):
+            if choice["finish_reason"] == "error":
+                return [
+                    *events,
+                    *self._fail(UpstreamBroken("the model server reported an error in mid-answer")),
+                ]
+            self._finish = convert_finish(choice, self._calls.called, self._stop_sequences)
+        return events
+
+    def _delta(self, delta: Mapping[str, Any], events: list[ModelEvent]) -> None:
+        thinking = delta.get("reasoning_content") or delta.get("reasoning")
+        if thinking:
+            self._say(ThinkingDelta(_plain(thinking)), events)
+        content = delta.get("content") or delta.get("refusal")
+        if content:
+            self._text(_plain(content), events)
+        if delta.get("tool_calls"):
+            self._blank, self._text_begun = "", False
+            events.extend(self._calls.feed(delta["tool_calls"]))
+
+    def _text(self, text: str, events: list[ModelEvent]) -> None:
+        """White space alone is held back: before a call or at the end it would make an empty block."""
+        if self._half or _HIGH_SURROGATES[0] <= text[-1] <= _HIGH_SURROGATES[1]:
+            text, self._half = _whole_characters(self._half + text)
+        if not self._text_begun:
+            text = self._blank + text
+            if not text or text.isspace():
+                self._blank = text
+                return
+            self._blank, self._text_begun = "", True
+        self._say(TextDelta(text), events)
+
+    def _say(self, event: TextDelta | ThinkingDelta, events: list[ModelEvent]) -> None:
+        if not event.text:
+            return
+        if self._calls.busy:
+            self._calls.wait(event)
+        else:
+            events.append(event)
+
+
+def _whole_characters(text: str) -> tuple[str, str]:
+    """JSON may escape one character as two halves, and a server may send them in two chunks."""
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    if joined and _HIGH_SURROGATES[0] <= joined[-1] <= _HIGH_SURROGATES[1]:
+        return joined[:-1], joined[-1]
+    return joined, ""
+
+
+def _plain(content: object) -> str:
+    """Content is a string; some servers send a list of text parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(_plain(part.get("text") or "") for part in content if isinstance(part, Mapping))
+    return ""

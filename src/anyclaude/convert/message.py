@@ -1,0 +1,155 @@
+"""Model events to the Anthropic stream, and the stream folded into one message: the same path for both kinds of answer.
+
+`MessageWriter` holds no table of its own: `wire.grammar` says what may follow what, and when the next event may not
+stand in the present state the open block is closed first.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from anyclaude.convert.usage import anthropic_usage
+from anyclaude.wire.events import (
+    Failed,
+    Finished,
+    ModelEvent,
+    TextDelta,
+    ThinkingDelta,
+    ToolArgsDelta,
+    ToolCallStart,
+    UsageReport,
+)
+from anyclaude.wire.grammar import OPEN_BLOCK, TABLE, State
+from anyclaude.wire.json import decode_lenient
+
+Event = Mapping[str, Any]
+
+_NO_USAGE: Final = anthropic_usage(UsageReport(0, 0, 0))
+
+
+class MessageWriter:
+    """Writes one message. `message_start` carries zero usage: Claude Code books it again with every `message_delta`."""
+
+    def __init__(self, message_id: str, model: str) -> None:
+        self._id = message_id
+        self._model = model
+        self._state = State.IDLE
+        self._index = -1
+        self._usage = _NO_USAGE
+
+    @property
+    def over(self) -> bool:
+        return self._state in (State.DONE, State.FAILED)
+
+    def start(self) -> Event:
+        self._state = State.MESSAGE
+        return {
+            "type": "message_start",
+            "message": {
+                "id": self._id,
+                "type": "message",
+                "role": "assistant",
+                "model": self._model,
+                "content": [],
+                "stop_reason": None,
+                "stop_sequence": None,
+                "usage": _NO_USAGE,
+            },
+        }
+
+    def keep_alive(self) -> Event:
+        """A delta that changes nothing. Claude Code ends a stream after 300 s without an event; pings do not count."""
+        return {
+            "type": "message_delta",
+            "delta": {"stop_reason": None, "stop_sequence": None},
+            "usage": {"output_tokens": 0},
+        }
+
+    def feed(self, events: Iterable[ModelEvent]) -> list[Event]:
+        """The Anthropic events for some model events. Nothing may be fed after `Finished` or `Failed`."""
+        out: list[Event] = []
+        for event in events:
+            self._write(event, out)
+        return out
+
+    def _write(self, event: ModelEvent, out: list[Event]) -> None:
+        match event:
+            case TextDelta(text):
+                if self._state is not State.TEXT:
+                    self._open(State.TEXT, {"type": "text", "text": ""}, out)
+                out.append(self._delta({"type": "text_delta", "text": text}))
+            case ThinkingDelta(text):
+                if self._state is not State.THINKING:
+                    self._open(State.THINKING, {"type": "thinking", "thinking": "", "signature": ""}, out)
+                out.append(self._delta({"type": "thinking_delta", "thinking": text}))
+            case ToolArgsDelta(json):
+                out.append(self._delta({"type": "input_json_delta", "partial_json": json}))
+            case ToolCallStart(id, name):
+                self._open(State.TOOL, {"type": "tool_use", "id": id, "name": name, "input": {}}, out)
+            case UsageReport():
+                self._usage = anthropic_usage(event)
+            case Finished(reason, stop_sequence):
+                self._finish(reason, stop_sequence, out)
+            case Failed(error):
+                self._state = State.FAILED
+                out.append(error.body())
+
+    def _open(self, state: State, block: Mapping[str, Any], out: list[Event]) -> None:
+        self._close_for(f"start:{block['type']}", out)
+        self._state = state
+        self._index += 1
+        out.append({"type": "content_block_start", "index": self._index, "content_block": block})
+
+    def _close_for(self, symbol: str, out: list[Event]) -> None:
+        if symbol not in TABLE[self._state] and self._state in OPEN_BLOCK:
+            out.append({"type": "content_block_stop", "index": self._index})
+            self._state = TABLE[self._state]["content_block_stop"]
+
+    def _delta(self, delta: Mapping[str, Any]) -> Event:
+        return {"type": "content_block_delta", "index": self._index, "delta": delta}
+
+    def _finish(self, reason: str, stop_sequence: str | None, out: list[Event]) -> None:
+        self._close_for("finish", out)
+        delta = {"stop_reason": reason, "stop_sequence": stop_sequence}
+        out.append({"type": "message_delta", "delta": delta, "usage": self._usage})
+        out.append({"type": "message_stop"})
+        self._state = State.DONE
+
+
+class MessageFold:
+    """Folds the events of a stream into the message that a non-streaming answer holds."""
+
+    def __init__(self) -> None:
+        self._message: dict[str, Any] = {}
+        self._pieces: list[str] = []
+
+    def feed(self, events: Iterable[Event]) -> None:
+        for event in events:
+            match event["type"]:
+                case "message_start":
+                    self._message = {**event["message"], "content": []}
+                case "content_block_start":
+                    self._message["content"].append(dict(event["content_block"]))
+                case "content_block_delta":
+                    delta = event["delta"]
+                    self._pieces.append(delta[_PIECE[delta["type"]]])
+                case "content_block_stop":
+                    self._settle(self._message["content"][-1])
+                case "message_delta" if event["delta"]["stop_reason"] is not None:
+                    self._message |= event["delta"]
+                    self._message["usage"] = event["usage"]
+
+    def message(self) -> dict[str, Any]:
+        return self._message
+
+    def _settle(self, block: dict[str, Any]) -> None:
+        """A block is whole. A call's input that is no JSON stays text: Claude Code tells the model what is wrong."""
+        whole = "".join(self._pieces)
+        self._pieces = []
+        if block["type"] != "tool_use":
+            block[block["type"]] = whole
+        elif whole:
+            parsed = decode_lenient(whole)
+            block["input"] = whole if parsed is None else parsed
+
+
+_PIECE: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}

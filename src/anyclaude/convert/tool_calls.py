@@ -1,0 +1,180 @@
+"""Tool calls of one answer: from an upstream's fragments, in any order, to calls that come one after the other.
+
+Fragments are told apart by `index`, or by `id` where the index is missing. The first call that is not complete streams
+as it grows; what comes for later calls, and text between calls, waits in the queue until it is complete. Known faults
+of servers are mended on the way: ids that are missing or were used before get a new one, a call that is sent twice
+counts once, an index that is used again begins a new call, and text after the closing brace of the arguments is dropped.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyclaude.convert.tool_args import ObjectScanner
+from anyclaude.wire.events import ModelEvent, TextDelta, ThinkingDelta, ToolArgsDelta, ToolCallStart
+from anyclaude.wire.json import encode
+
+_NO_ARGUMENTS_YET = frozenset({"", "n", "nu", "nul", "null"})
+
+NAMELESS = "unnamed_tool"
+"""Stands in for a name that never came: Claude Code then tells the model that there is no such tool."""
+
+
+class ToolIds:
+    """Gives out ids that are unique over the whole conversation.
+
+    Claude Code drops calls whose id was used in an earlier turn (observed with 2.1.197), and servers that count from
+    `call_0` in every answer are common. An id of the upstream's own is kept where it can be.
+    """
+
+    def __init__(self, taken: Iterable[str], mint: Callable[[], str]) -> None:
+        self._taken = set(taken)
+        self._mint = mint
+
+    def is_taken(self, candidate: str) -> bool:
+        return candidate in self._taken
+
+    def claim(self, candidate: str | None) -> str:
+        while not candidate or candidate in self._taken:
+            candidate = self._mint()
+        self._taken.add(candidate)
+        return candidate
+
+
+@dataclass(eq=False, slots=True)
+class _Call:
+    upstream_id: str | None = None
+    name: str | None = None
+    started: bool = False
+    suspect: bool = False  # its id was seen before in this answer: perhaps the same call once more
+    pieces: list[str] = field(default_factory=list)
+    sent: int = 0  # how many of the pieces are out
+    scanner: ObjectScanner = field(default_factory=ObjectScanner)
+
+    @property
+    def complete(self) -> bool:
+        return self.scanner.complete
+
+    @property
+    def args(self) -> str:
+        return "".join(self.pieces)
+
+    def add(self, piece: str) -> None:
+        if kept := self.scanner.feed(piece):
+            self.pieces.append(kept)
+
+
+class ToolCallQueue:
+    """Puts the calls of one answer in a row. `feed` takes `delta.tool_calls`, `end` gives what still waits."""
+
+    def __init__(self, ids: ToolIds) -> None:
+        self.called = False
+        self._ids = ids
+        self._by_key: dict[object, _Call] = {}
+        self._latest: _Call | None = None
+        self._calls: list[_Call] = []
+        self._queue: deque[_Call | TextDelta | ThinkingDelta] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """A call is under way, so that nothing else may be said."""
+        return bool(self._queue)
+
+    def wait(self, event: TextDelta | ThinkingDelta) -> None:
+        """Text that came while a call was under way: it follows the call."""
+        self._queue.append(event)
+
+    def feed(self, fragments: Any) -> list[ModelEvent]:
+        for fragment in fragments if isinstance(fragments, list) else [fragments]:
+            if isinstance(fragment, dict):
+                self._add(fragment)
+        return self._advance(final=False)
+
+    def end(self) -> list[ModelEvent]:
+        return self._advance(final=True)
+
+    def _add(self, fragment: dict[str, Any]) -> None:
+        function = fragment.get("function")
+        function = function if isinstance(function, dict) else {}
+        upstream_id, name = _text(fragment.get("id")), _text(function.get("name"))
+        piece = _arguments(function.get("arguments"))
+        call = self._find(fragment.get("index"), upstream_id, name, piece)
+        if call is None:
+            return
+        call.name = call.name or name
+        call.upstream_id = call.upstream_id or upstream_id
+        call.add(piece)
+
+    def _find(self, index: object, upstream_id: str | None, name: str | None, piece: str) -> _Call | None:
+        """The call that a fragment belongs to, a new one, or None for a repetition."""
+        key: object = index if isinstance(index, int) else upstream_id
+        call = self._latest if key is None else self._by_key.get(key)
+        if call is None or self._begins_another(call, upstream_id, name, piece):
+            if upstream_id is None and name is None and not piece:
+                return None
+            return self._begin(key, upstream_id)
+        return None if call.complete else call
+
+    def _begins_another(self, call: _Call, upstream_id: str | None, name: str | None, piece: str) -> bool:
+        if upstream_id and call.upstream_id and upstream_id != call.upstream_id:
+            return True
+        return bool(name) and call.complete and (name != call.name or piece not in ("", call.args))
+
+    def _begin(self, key: object, upstream_id: str | None) -> _Call:
+        seen = upstream_id is not None and any(call.upstream_id == upstream_id for call in self._calls)
+        call = _Call(upstream_id=upstream_id, suspect=seen)
+        self._by_key[key] = self._latest = call
+        self._calls.append(call)
+        self._queue.append(call)
+        return call
+
+    def _advance(self, final: bool) -> list[ModelEvent]:
+        events: list[ModelEvent] = []
+        while self._queue:
+            head = self._queue[0]
+            if isinstance(head, _Call):
+                self._speak(head, final, events)
+                if not (head.complete or final):
+                    break
+            else:
+                events.append(head)
+            self._queue.popleft()
+        return events
+
+    def _speak(self, call: _Call, final: bool, events: list[ModelEvent]) -> None:
+        """What can be said of the call now."""
+        settled = final or call.complete
+        if not settled and (call.name is None or call.suspect):
+            return
+        if not call.started:
+            if call.suspect and self._is_repetition(call):
+                return
+            call.started = self.called = True
+            events.append(ToolCallStart(self._ids.claim(call.upstream_id), call.name or NAMELESS))
+        if call.sent or self._has_arguments(call, settled):
+            events.extend(ToolArgsDelta(piece) for piece in call.pieces[call.sent :])
+            call.sent = len(call.pieces)
+
+    def _has_arguments(self, call: _Call, settled: bool) -> bool:
+        """`null` stands for no arguments, so its first letters are held back until more is known."""
+        beginning = call.args.strip()
+        return beginning not in ("", "null") if settled else beginning not in _NO_ARGUMENTS_YET
+
+    def _is_repetition(self, call: _Call) -> bool:
+        twin = (call.upstream_id, call.name, call.args)
+        return any(
+            other is not call and other.started and (other.upstream_id, other.name, other.args) == twin
+            for other in self._calls
+        )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _arguments(value: object) -> str:
+    """Arguments are JSON text; some servers send the object itself."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return encode(value).decode()

@@ -1,0 +1,88 @@
+"""Writing one answer: the stream, and what keeps it alive.
+
+The status line is held back until the first event of the model is there, so that an upstream's 400, 429 or 5xx can be a
+real HTTP status, which Claude Code repairs or retries. After ten seconds of silence it goes out all the same, with
+`message_start`, and from then on every ten seconds a delta that changes nothing: Claude Code ends a stream after 300 s
+without an event, and takes neither pings nor comments for one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from aiohttp import web
+
+from anyclaude.convert.message import MessageWriter
+from anyclaude.wire.anthropic import encode_event
+from anyclaude.wire.events import ModelEvent
+
+SILENCE: Final = 10.0
+"""Seconds without a word to the client before a sign of life."""
+
+_HEADERS: Final = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",  # nginx and its like: hand on every write at once
+}
+
+
+class StreamAnswer:
+    """The streaming answer to one request. `begun` tells whether an error can still be an HTTP status."""
+
+    def __init__(self, request: web.Request, writer: MessageWriter, request_id: str, silence: float = SILENCE) -> None:
+        self._request = request
+        self._writer = writer
+        self._silence = silence
+        self._response = web.StreamResponse(headers={**_HEADERS, "request-id": request_id})
+        self._turn = asyncio.Lock()  # one writer at a time: the answer, or its sign of life
+        self._spoken = asyncio.get_running_loop().time()
+
+    @property
+    def begun(self) -> bool:
+        return self._response.prepared
+
+    async def write(self, events: Iterable[ModelEvent]) -> None:
+        """Write what the model did. All frames of one call go out in one write, which waits for a slow client."""
+        async with self._turn:
+            start = b"" if self.begun else await self._begin()
+            frames = [encode_event(event) for event in self._writer.feed(events)]
+            await self._send(start + b"".join(frames))
+
+    async def close(self) -> web.StreamResponse:
+        await self._response.write_eof()
+        return self._response
+
+    @asynccontextmanager
+    async def kept_alive(self) -> AsyncIterator[None]:
+        """Give signs of life in silences for as long as the block lasts."""
+        ticking = asyncio.create_task(self._tick(), name="sign-of-life")
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            with suppress(asyncio.CancelledError, ConnectionError):
+                await ticking
+
+    async def _tick(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while not self._writer.over:
+            await asyncio.sleep(self._spoken + self._silence - clock())
+            if clock() - self._spoken >= self._silence:
+                await self._sign_of_life()
+
+    async def _sign_of_life(self) -> None:
+        async with self._turn:
+            if not self.begun:
+                await self._send(await self._begin())
+            elif not self._writer.over:
+                await self._send(encode_event(self._writer.keep_alive()))
+
+    async def _begin(self) -> bytes:
+        await self._response.prepare(self._request)
+        return encode_event(self._writer.start())
+
+    async def _send(self, frames: bytes) -> None:
+        if frames:
+            await self._response.write(frames)
+            self._spoken = asyncio.get_running_loop().time()

@@ -1,0 +1,99 @@
+"""The application: routes, and the one place where errors become answers."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from anyclaude.backends.base import Backend
+from anyclaude.errors import (
+    AnyclaudeError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    RequestTooLarge,
+)
+from anyclaude.server import answers, endpoints, messages
+from anyclaude.server.drain import Drain
+from anyclaude.server.guards import Guards
+from anyclaude.server.keys import BACKEND, DRAIN, GUARDS, REQUEST_ID, SILENCE
+from anyclaude.wire.json import encode
+
+LARGEST_REQUEST: Final = 64 * 1024 * 1024
+"""Bytes. Anthropic takes 32 MB; conversations with images come near it."""
+
+log = logging.getLogger(__name__)
+
+_Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def create_app(backend: Backend, token: str, *, silence: float = answers.SILENCE) -> web.Application:
+    """The proxy in front of one backend. Every request must carry the token.
+
+    silence: seconds without a word to the client before a sign of life.
+    """
+    app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[_answered])
+    app[BACKEND] = backend
+    app[DRAIN] = Drain()
+    app[SILENCE] = silence
+    app[GUARDS] = Guards(token)
+    app.router.add_head("/", endpoints.preconnect)
+    app.router.add_head("/v1", endpoints.preconnect)
+    app.router.add_get("/health", endpoints.health, allow_head=False)
+    for prefix in ("/v1", "/v1/v1"):  # the second for a base URL that ends in /v1
+        app.router.add_post(f"{prefix}/messages", messages.messages)
+        app.router.add_post(f"{prefix}/messages/count_tokens", messages.count_tokens)
+        app.router.add_get(f"{prefix}/models", endpoints.models, allow_head=False)
+        app.router.add_get(f"{prefix}/models/{{id:.+}}", endpoints.model, allow_head=False)
+    return app
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: _Next) -> web.StreamResponse:
+    """Check, answer, and turn whatever is raised into Anthropic's error shape. A cancel passes through."""
+    request[REQUEST_ID] = f"req_{secrets.token_hex(12)}"
+    try:
+        request.app[GUARDS].check(request)
+        with request.app[DRAIN].tracked():
+            response = await handler(request)
+    except AnyclaudeError as error:
+        return _refusal(request, error)
+    except web.HTTPException as error:
+        return _refusal(request, _convert(error))
+    except asyncio.CancelledError:
+        if not request.app[DRAIN].over:
+            raise  # the client has left
+        return _refusal(request, Overloaded("anyclaude was stopped before the answer was complete"))
+    except ConnectionError:
+        raise  # the client is gone; nobody reads an answer
+    except Exception:  # the outermost edge: the client gets an answer, the log gets the traceback
+        log.exception("a fault of our own in %s %s", request.method, request.path)
+        return _refusal(request, InternalError("anyclaude failed on this request; its log has the details"))
+    if not response.prepared:
+        response.headers["request-id"] = request[REQUEST_ID]
+    return response
+
+
+def _refusal(request: web.Request, error: AnyclaudeError) -> web.Response:
+    log.info("%s %s -> %d: %s", request.method, request.path, error.status, error.message)
+    headers = {**error.headers, "request-id": request[REQUEST_ID]}
+    body = encode(error.body(request[REQUEST_ID]))
+    return web.Response(body=body, status=error.status, headers=headers, content_type="application/json")
+
+
+def _convert(error: web.HTTPException) -> AnyclaudeError:
+    """aiohttp's own refusals."""
+    match error.status:
+        case 404:
+            return NotFound("there is no such endpoint; this proxy serves /v1/messages and /v1/models")
+        case 405:
+            return MethodNotAllowed("this endpoint does not take that method")
+        case 413:
+            return RequestTooLarge(f"the request is larger than {LARGEST_REQUEST} bytes")
+        case _:
+            return InvalidRequest(error.reason or "the request could not be read")

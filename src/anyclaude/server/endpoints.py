@@ -1,0 +1,50 @@
+"""The small endpoints beside /v1/messages."""
+
+from typing import Any
+
+from aiohttp import web
+
+from anyclaude.backends.base import ModelInfo
+from anyclaude.errors import AnyclaudeError, NotFound
+from anyclaude.server.keys import BACKEND
+from anyclaude.wire.json import encode
+
+
+async def preconnect(request: web.Request) -> web.Response:
+    """HEAD on the base URL: Claude Code opens its connection with it and ignores the status."""
+    return web.Response()
+
+
+async def health(request: web.Request) -> web.Response:
+    """Whether the backend answers. 200 when it does, 503 when it does not, with the reason."""
+    backend = request.app[BACKEND]
+    try:
+        model = await backend.ready()
+    except AnyclaudeError as error:
+        return _json({"status": "unhealthy", "backend": backend.name, "reason": error.message}, 503)
+    return _json({"status": "healthy", "backend": backend.name, "model": model.id})
+
+
+async def models(request: web.Request) -> web.Response:
+    """GET /v1/models in Anthropic's shape. `created_at` is not known, so it is the epoch."""
+    found = [_model(model) for model in await request.app[BACKEND].models()]
+    first, last = (found[0]["id"], found[-1]["id"]) if found else (None, None)
+    return _json({"data": found, "has_more": False, "first_id": first, "last_id": last})
+
+
+async def model(request: web.Request) -> web.Response:
+    """GET /v1/models/{id}; an id may hold slashes."""
+    wanted = request.match_info["id"]
+    for found in await request.app[BACKEND].models():
+        if found.id == wanted:
+            return _json(_model(found))
+    raise NotFound("no model of that name is on offer; GET /v1/models lists them")
+
+
+def _model(found: ModelInfo) -> dict[str, Any]:
+    shape = {"type": "model", "id": found.id, "display_name": found.id, "created_at": "1970-01-01T00:00:00Z"}
+    return shape | ({"max_input_tokens": found.context_window} if found.context_window else {})
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=encode(value), status=status, content_type="application/json")

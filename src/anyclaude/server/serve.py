@@ -1,0 +1,75 @@
+"""The proxy as a running server: bound to loopback, drained when it is left."""
+
+import errno
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from anyclaude.backends.base import Backend
+from anyclaude.errors import SetupError
+from anyclaude.server.app import create_app
+from anyclaude.server.keys import DRAIN
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the proxy listens."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+@asynccontextmanager
+async def serving(backend: Backend, token: str, *, port: int = 0, drain: float = 10.0) -> AsyncIterator[Address]:
+    """Serve the backend on loopback for as long as the block lasts.
+
+    port: 0 takes a free one. drain: seconds that answers under way get to finish when the block is left; after
+    them they end in an error. The backend is closed in the end. Raises SetupError when the port is taken.
+    """
+    app = create_app(backend, token)
+    runner = web.AppRunner(
+        app,
+        handler_cancellation=True,  # a client that leaves cancels its request, and with it the upstream
+        access_log=None,
+        shutdown_timeout=1.0,
+    )
+    await runner.setup()
+    try:
+        listener = _bind(port)
+        await web.SockSite(runner, listener).start()
+        address = Address(listener.getsockname()[1])
+        log.info("listening on %s", address.url)
+        yield address
+    finally:
+        for site in tuple(runner.sites):
+            await site.stop()
+        await app[DRAIN].finish(drain)
+        await runner.cleanup()
+        await backend.aclose()
+
+
+def _bind(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise SetupError(
+                f"port {port} cannot be used ({error.strerror}); choose another, or leave --port out"
+            ) from error
+        raise
+    return listener
