@@ -73,11 +73,10 @@ class OpenAIUpstream:
         self.side: list[Asked] = []
         self.unscripted: list[Asked] = []
         self._lines: list[Line] = []
+        self._failed: AssertionError | None = None
         self._arrived = asyncio.Condition()
         self._numbers = itertools.count(1)
-        self._runner = web.AppRunner(
-            self._app(), handler_cancellation=True, access_log=None, shutdown_timeout=1
-        )
+        self._runner = web.AppRunner(self._app(), handler_cancellation=True, access_log=None, shutdown_timeout=1)
 
     @property
     def url(self) -> str:
@@ -109,6 +108,8 @@ class OpenAIUpstream:
 
     def check(self) -> None:
         """Raise AssertionError when the script was not kept."""
+        if self._failed is not None:
+            raise self._failed
         extra = [asked.messages[-1] for asked in self.unscripted]
         assert not extra, f"not in the script: {extra}"
         assert not self._lines, f"{len(self._lines)} lines of the script were never asked for"
@@ -161,7 +162,15 @@ class OpenAIUpstream:
             self.unscripted.append(asked)
             return Refusal(400, "the script has no more lines")
         line = self._lines.pop(0)
-        return line(asked) if callable(line) else line
+        return self._said(line, asked) if callable(line) else line
+
+    def _said(self, line: Callable[[Asked], Reply | Refusal], asked: Asked) -> Reply | Refusal:
+        """What a line that sees the request answers; what it asserts in vain fails the test, not the server."""
+        try:
+            return line(asked)
+        except AssertionError as error:
+            self._failed = self._failed or error
+            return Refusal(400, f"the script asserted: {error}")
 
     async def _stream(self, request: web.Request, asked: Asked, answer: Reply) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})

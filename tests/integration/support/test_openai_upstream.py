@@ -1,14 +1,15 @@
 """The scripted upstream, seen by the official `openai` client: what that accepts, the proxy must too."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import httpx2
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 
-from tests.support.openai_upstream import OpenAIUpstream
-from tests.support.script import Breaks, Refusal, Says, Step, Thinks, Together, Waits, calls, reply
+from tests.support.openai_upstream import Asked, Line, OpenAIUpstream
+from tests.support.script import Breaks, Refusal, Reply, Says, Step, Thinks, Together, Waits, calls, reply
 
 TOOL: ChatCompletionToolParam = {"type": "function", "function": {"name": "Read"}}
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
@@ -22,8 +23,12 @@ async def upstream() -> AsyncIterator[OpenAIUpstream]:
 
 @pytest.fixture
 async def client(upstream: OpenAIUpstream) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=upstream.url, api_key="none", max_retries=0) as instance:
+    async with openai_client(upstream) as instance:
         yield instance
+
+
+def openai_client(upstream: OpenAIUpstream) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=upstream.url, api_key="none", max_retries=0)
 
 
 async def ask(client: openai.AsyncOpenAI) -> list[ChatCompletionChunk]:
@@ -50,9 +55,7 @@ async def test_a_conversation(upstream: OpenAIUpstream, client: openai.AsyncOpen
     [calls("Read", path="a"), Together((calls("Read", path="a"), calls("Read", path="b")))],
     ids=["one", "interleaved"],
 )
-async def test_the_client_puts_calls_together(
-    upstream: OpenAIUpstream, client: openai.AsyncOpenAI, step: Step
-) -> None:
+async def test_the_client_puts_calls_together(upstream: OpenAIUpstream, client: openai.AsyncOpenAI, step: Step) -> None:
     upstream.script(reply(Thinks("Which?"), step))
     manager = client.chat.completions.stream(model="m", messages=HELLO, tools=[TOOL])
     async with manager as stream:
@@ -111,14 +114,25 @@ async def test_a_script_that_is_not_kept_fails() -> None:
             upstream.script(reply(Says("never asked for")))
 
 
-async def test_a_request_beyond_the_script_fails(
-    client: openai.AsyncOpenAI, upstream: OpenAIUpstream
-) -> None:
-    with pytest.raises(openai.BadRequestError, match="no more lines"):
-        await ask(client)
+async def refused(*lines: Line) -> None:
+    """One request that a server of its own refuses, then the end of that server."""
+    async with OpenAIUpstream() as upstream, openai_client(upstream) as client:
+        upstream.script(*lines)
+        with suppress(openai.BadRequestError):
+            await ask(client)
+
+
+async def test_a_request_beyond_the_script_fails() -> None:
     with pytest.raises(AssertionError, match="not in the script"):
-        upstream.check()
-    upstream.unscripted.clear()
+        await refused()
+
+
+async def test_what_a_line_asserts_fails_the_test() -> None:
+    def line(asked: Asked) -> Reply:
+        raise AssertionError(f"not what I expected: {asked.texts('user')}")
+
+    with pytest.raises(AssertionError, match=r"not what I expected: \['hello'\]"):
+        await refused(line)
 
 
 async def test_the_models_say_what_is_loaded(upstream: OpenAIUpstream, client: openai.AsyncOpenAI) -> None:
