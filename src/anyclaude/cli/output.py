@@ -1,0 +1,70 @@
+"""What the person at the terminal reads from us: one line at a time, on stderr, never while claude has the screen."""
+
+import sys
+from typing import Final
+
+from anyclaude.errors import SetupError
+
+SETUP_FAILED: Final = 2
+"""Exit code when this machine is not ready. Claude Code itself never ends with it, as far as seen."""
+
+FAULT: Final = 70
+"""Exit code for a fault of our own (EX_SOFTWARE of sysexits.h)."""
+
+_CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160)), "?")
+_WIDTH: Final = 110
+
+
+def plain(text: str) -> str:
+    """The text in one line and without control characters: model names and errors come from other programs."""
+    return " ".join(text.split()).translate(_CONTROLS)
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    _write(f"anyclaude: {plain(text)}\n")
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return  # a closed stderr is no reason to fail
+
+
+class Terminal:
+    """The screen of a launch: lines, and one line of progress that rewrites itself where stderr is a terminal."""
+
+    def __init__(self) -> None:
+        self._rewrites = sys.stderr.isatty()
+        self._shown = ""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.clear()
+        say(text)
+
+    def progress(self, text: str) -> None:
+        """What is being waited for, in place of what was shown before."""
+        line = f"anyclaude: {plain(text)}"[:_WIDTH]
+        if line != self._shown:
+            self._shown = line
+            _write(f"\r\x1b[K{line}" if self._rewrites else f"{line}\n")
+
+    def clear(self) -> None:
+        """Take the progress away again."""
+        if self._rewrites and self._shown:
+            _write("\r\x1b[K")
+        self._shown = ""
+
+    def exports(self, url: str, token: str) -> None:
+        """The two lines that a shell evaluates, and nothing else, on stdout, at once.
+
+        Raises SetupError when nobody reads them.
+        """
+        self.clear()
+        try:
+            print(f"export ANTHROPIC_BASE_URL={url}\nexport ANTHROPIC_AUTH_TOKEN={token}", flush=True)
+        except OSError as error:
+            raise SetupError(f"cannot write the two export lines to standard output: {error.strerror}") from error

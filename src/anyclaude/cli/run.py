@@ -1,0 +1,63 @@
+"""From the divided arguments to an exit code: the one place where every error of a launch ends up."""
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+
+import uvloop
+
+from anyclaude import __version__
+from anyclaude.backends.registry import open_backend
+from anyclaude.cli.args import Split
+from anyclaude.cli.logs import keep_quiet, open_log
+from anyclaude.cli.output import FAULT, SETUP_FAILED, Terminal
+from anyclaude.config.load import resolve
+from anyclaude.config.model import Settings
+from anyclaude.errors import AnyclaudeError
+from anyclaude.launch.session import Parts, session
+from anyclaude.launch.signals import Interrupted
+from anyclaude.server.serve import serving
+
+log = logging.getLogger(__name__)
+
+
+def run(given: Split) -> int:
+    """Launch as the arguments and the environment say, and return the exit code."""
+    keep_quiet()
+    screen = Terminal()
+    log_path: Path | None = None
+    try:
+        settings = resolve(given.ours, os.environ).settings
+        log_path = _log(settings, screen)
+        return _launch(settings, given.claude, screen)
+    except AnyclaudeError as error:
+        log.error("%s", error.message)
+        screen.say(error.message)
+        return SETUP_FAILED
+    except Interrupted as interrupted:
+        screen.clear()
+        return interrupted.exit_code
+    except KeyboardInterrupt:
+        screen.clear()
+        return 130
+    except Exception as error:  # the edge of the program: the person gets one line, the log the traceback
+        log.exception("unexpected")
+        where = f"; details are in {log_path}" if log_path else ""
+        screen.say(f"a fault of ours, {type(error).__name__}{where}; please report it")
+        return FAULT
+
+
+def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(session(settings, claude_args, dict(os.environ), screen, Parts(open_backend, serving)))
+
+
+def _log(settings: Settings, screen: Terminal) -> Path | None:
+    try:
+        path = open_log(settings.home)
+    except OSError as error:
+        screen.say(f"no log is written: {error.filename or settings.home}: {error.strerror or error}")
+        return None
+    log.info("anyclaude %s, mode %s", __version__, settings.mode)
+    return path

@@ -1,0 +1,142 @@
+"""One launch from beginning to end: worker if there is none, backend, proxy, claude; closed in the reverse order."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from anyclaude.backends.base import Backend, ModelInfo
+from anyclaude.config.model import Cluster, Settings
+from anyclaude.errors import SetupError
+from anyclaude.launch.claude import find_claude, run_claude
+from anyclaude.launch.env import child_environment
+from anyclaude.launch.fit import Launch, fit
+from anyclaude.launch.signals import Signals, interruptible
+from anyclaude.launch.worker import LocalWorker, local_worker, wait_ready
+
+log = logging.getLogger(__name__)
+
+
+class Screen(Protocol):
+    """Where the person is told what happens, until claude has the terminal."""
+
+    def say(self, text: str) -> None: ...
+    def progress(self, text: str) -> None: ...
+    def clear(self) -> None: ...
+    def exports(self, url: str, token: str) -> None: ...
+
+
+class Address(Protocol):
+    """Where the proxy listens."""
+
+    @property
+    def url(self) -> str: ...
+
+
+class Serving(Protocol):
+    """The proxy: entering returns once it accepts, leaving drains it."""
+
+    def __call__(self, backend: Backend, token: str, *, port: int = 0) -> AbstractAsyncContextManager[Address]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a session is put together from."""
+
+    open_backend: Callable[[Settings], Backend]
+    serving: Serving
+
+
+async def session(
+    settings: Settings, claude_args: Sequence[str], environ: Mapping[str, str], screen: Screen, parts: Parts
+) -> int:
+    """Run until claude has ended, and return the exit code.
+
+    Raises SetupError when this machine is not ready, Interrupted when a signal ended us and not claude.
+    """
+    signals = Signals()
+    return await interruptible(signals, _Session(settings, claude_args, environ, screen, parts, signals).run())
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    settings: Settings
+    claude_args: Sequence[str]
+    environ: Mapping[str, str]
+    screen: Screen
+    parts: Parts
+    signals: Signals
+
+    async def run(self) -> int:
+        program = None if self.settings.proxy_only else find_claude(self.environ)
+        token = launch_token(self.settings)
+        async with AsyncExitStack() as open_parts:
+            backend, model = await self._backend(open_parts)
+            log.info("model %s, window %s, tools %s", model.id, model.context_window, model.tools)
+            launch = self._fitted(model) if program else None
+            serving = self.parts.serving(backend, token, port=self.settings.port)
+            address = await open_parts.enter_async_context(serving)
+            log.info("serving at %s", address.url)
+            if program is None or launch is None:
+                self.screen.exports(address.url, token)
+                return await _until_signal()
+            return await self._claude(program, launch, address.url, token, model)
+
+    async def _backend(self, open_parts: AsyncExitStack) -> tuple[Backend, ModelInfo]:
+        settings, worker = self.settings, None
+        if settings.mode == "mlx-cluster" and not settings.cluster.nodes:
+            worker = await open_parts.enter_async_context(local_worker(settings.model, self.environ, self.screen))
+            settings = settings.model_copy(update={"cluster": Cluster(nodes=(worker.node,)), "model": None})
+        backend = self.parts.open_backend(settings)
+        open_parts.push_async_callback(backend.aclose)
+        return backend, await self._ready(backend, worker)
+
+    async def _ready(self, backend: Backend, worker: LocalWorker | None) -> ModelInfo:
+        if worker is None:
+            return await backend.ready()
+        model = await wait_ready(backend.ready, worker)
+        self.screen.clear()
+        return model
+
+    def _fitted(self, model: ModelInfo) -> Launch:
+        launch = fit(self.claude_args, model.context_window, model.tools, full=self.settings.full_tools)
+        if launch.note:
+            self.screen.say(launch.note)
+        return launch
+
+    async def _claude(self, program: str, launch: Launch, url: str, token: str, model: ModelInfo) -> int:
+        child = child_environment(
+            self.environ,
+            url=url,
+            token=token,
+            model_id=model.id,
+            window=model.context_window,
+            prompt_tokens=launch.prompt_tokens,
+        )
+        if child.dropped:
+            self.screen.say(f"not handed to claude, because they lead elsewhere: {', '.join(child.dropped)}")
+        self.screen.clear()
+        command = [program, *launch.arguments]
+        code = await run_claude(command, child.variables, self.signals)
+        log.info("claude ended with %d", code)
+        return code
+
+
+async def _until_signal() -> NoReturn:
+    while True:
+        await asyncio.Event().wait()
+
+
+def launch_token(settings: Settings) -> str:
+    """The token that every request must carry: the configured one, else 256 random bits. Raises SetupError."""
+    if settings.auth_token is None:
+        return secrets.token_urlsafe(32)
+    token = settings.auth_token.get_secret_value()
+    if not token.isascii() or not token.isprintable() or any(character in token for character in " '\"\\$`"):
+        raise SetupError(
+            "ANYCLAUDE_AUTH_TOKEN may hold ASCII letters, digits and signs, but no space, quote, $, ` or \\"
+        )
+    return token
