@@ -18,6 +18,9 @@ from anyclaude.errors import UpstreamBroken
 MAX_EVENT_BYTES: Final = 8 * 1024 * 1024
 
 _BOM: Final = b"\xef\xbb\xbf"
+_LF: Final = 0x0A  # as numbers: `13 in read` is ten times as fast as `b"\r" in read`
+_CR: Final = 0x0D
+_BLANK_LINE: Final = b"\n\n"
 
 
 class ServerEvent(NamedTuple):
@@ -48,17 +51,16 @@ class SseDecoder:
         self._check_size()
         if self._start is not None:
             read = self._without_bom(read)
-        if self._after_cr or b"\r" in read:
+        if self._after_cr or _CR in read:
             read = self._with_lf_only(read)
-        blocks = self._blocks(read)
-        events = self._events(blocks) if blocks else []
+        events = self._events(self._blocks(read))
         if not events:
             self._check_size()
         return events
 
     def end(self) -> list[ServerEvent]:
         """The stream is over: the last event, if its blank line is missing. Raises UpstreamBroken."""
-        return self.feed(b"\n\n")
+        return self.feed(_BLANK_LINE)
 
     def _without_bom(self, read: bytes) -> bytes:
         assert self._start is not None
@@ -80,20 +82,18 @@ class SseDecoder:
     def _blocks(self, read: bytes) -> list[bytes]:
         """What lies before each blank line; what follows the last one stays pending."""
         pending = self._pending
-        if b"\n\n" not in read and not (pending.endswith(b"\n") and read.startswith(b"\n")):
-            pending += read
-            blocks = []
-        elif pending:
-            *blocks, rest = (bytes(pending) + read).split(b"\n\n")
-            self._pending = bytearray(rest)
-        else:
-            *blocks, rest = read.split(b"\n\n")
-            pending += rest
-        # One byte more than the bound may be the LF that ends the last line.
-        if len(self._pending) > self._max_event_bytes + 1:
-            self._is_too_big = True
-            self._pending = bytearray()
+        if pending:
+            if not self._ends_here(read):
+                pending += read
+                return []
+            read = bytes(pending) + read
+        blocks = read.split(_BLANK_LINE)
+        self._pending = bytearray(blocks.pop())
         return blocks
+
+    def _ends_here(self, read: bytes) -> bool:
+        """Whether the pending event ends in this read. Its blank line may be cut in two."""
+        return _BLANK_LINE in read or (self._pending.endswith(b"\n") and read.startswith(b"\n"))
 
     def _events(self, blocks: list[bytes]) -> list[ServerEvent]:
         events = []
@@ -101,10 +101,14 @@ class SseDecoder:
             if len(block) > self._max_event_bytes:
                 self._is_too_big = True
                 break
-            if block.startswith(b"data: ") and b"\n" not in block:
+            if block.startswith(b"data: ") and _LF not in block:
                 events.append(ServerEvent(None, block[6:]))
             elif (event := _parse(block)) is not None:
                 events.append(event)
+        # One byte more than the bound may be the LF that ends the last line.
+        if len(self._pending) > self._max_event_bytes + 1:
+            self._is_too_big = True
+            self._pending = bytearray()
         return events
 
     def _check_size(self) -> None:

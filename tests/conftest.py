@@ -1,0 +1,31 @@
+"""What every test stands on: a clean environment, and how long hypothesis looks.
+
+`HYPOTHESIS_PROFILE=deep` searches long and at random; the default looks at the same few examples each time.
+"""
+
+import os
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, database=None)
+settings.register_profile("deep", max_examples=5000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+_OURS = ("ANTHROPIC_", "ANYCLAUDE_", "CLAUDE_CODE_", "LMSTUDIO_", "MLX_", "OPENROUTER_", "PROXY_ONLY")
+
+
+def _steers(name: str) -> bool:
+    """Whether a variable of this name changes what we or Claude Code do."""
+    return name.startswith(_OURS) or name.upper().endswith("_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment() -> Iterator[None]:
+    """No test sees the settings of the machine that it runs on, and what it sets is gone afterwards."""
+    with mock.patch.dict(os.environ):
+        for name in filter(_steers, list(os.environ)):
+            del os.environ[name]
+        yield
