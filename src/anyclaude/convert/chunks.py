@@ -111,9 +111,9 @@ class ChunkReader:
         thinking = delta.get("reasoning_content") or delta.get("reasoning")
         if thinking:
             self._say(ThinkingDelta(_plain(thinking)), events)
-        content = delta.get("content") or delta.get("refusal")
+        content = _plain(delta.get("content") or delta.get("refusal"))
         if content:
-            self._text(_plain(content), events)
+            self._text(content, events)
         if delta.get("tool_calls"):
             self._blank, self._text_begun = "", False
             events.extend(self._calls.feed(delta["tool_calls"]))

@@ -42,6 +42,10 @@ class StreamAnswer:
     def begun(self) -> bool:
         return self._response.prepared
 
+    @property
+    def over(self) -> bool:
+        return self._writer.over
+
     async def write(self, events: Iterable[ModelEvent]) -> None:
         """Write what the model did. All frames of one call go out in one write, which waits for a slow client."""
         async with self._turn:

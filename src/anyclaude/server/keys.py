@@ -12,4 +12,4 @@ BACKEND: Final = web.AppKey("backend", Backend)
 GUARDS: Final = web.AppKey("guards", Guards)
 DRAIN: Final = web.AppKey("drain", Drain)
 SILENCE: Final = web.AppKey("silence", float)
-REQUEST_ID: Final = "request-id"
+REQUEST_ID: Final = web.RequestKey("request-id", str)

@@ -18,6 +18,8 @@ from anyclaude.wire.json import decode_object, encode
 
 log = logging.getLogger(__name__)
 
+_INCOMPLETE = "the answer ended before it was complete"
+
 
 async def messages(request: web.Request) -> web.StreamResponse:
     """Answer a Messages request, streaming or not, with one and the same conversion."""
@@ -32,8 +34,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
 async def count_tokens(request: web.Request) -> web.Response:
     """POST /v1/messages/count_tokens. A 404 here would make Claude Code count with completions instead."""
     body = decode_object(await request.read())
-    body.setdefault("max_tokens", 1)
-    validate_request(body)
+    validate_request(body, max_tokens_required=False)
     count = await request.app[BACKEND].count_tokens(body)
     return web.Response(body=encode({"input_tokens": count}), content_type="application/json")
 
@@ -49,9 +50,11 @@ async def _stream(request: web.Request, body: dict[str, Any], writer: MessageWri
             log.warning("the answer ended in an error: %s", error.message)
             await answer.write([Failed(error)])
         except asyncio.CancelledError:
-            if request.app[DRAIN].over and answer.begun:
-                await answer.write([Failed(Overloaded("anyclaude was stopped before the answer was complete"))])
-            raise
+            if not (request.app[DRAIN].over and answer.begun):
+                raise
+            await answer.write([Failed(Overloaded("anyclaude was stopped before the answer was complete"))])
+        except ConnectionError:
+            raise  # the client has left
         except Exception:  # the client must learn that its answer is not whole
             if not answer.begun:
                 raise
@@ -71,6 +74,8 @@ async def _pass_on(backend: Backend, body: dict[str, Any], caller: Caller, answe
                 await answer.write(batch[:-1]) if answer.begun else None
                 raise last.error
             await answer.write(batch)
+    if not answer.over:
+        raise UpstreamBroken(_INCOMPLETE)
 
 
 async def _whole(request: web.Request, body: dict[str, Any], writer: MessageWriter) -> web.Response:
@@ -83,7 +88,7 @@ async def _whole(request: web.Request, body: dict[str, Any], writer: MessageWrit
                 raise last.error
             fold.feed(writer.feed(batch))
     if not writer.over:
-        raise UpstreamBroken("the answer ended before it was complete")
+        raise UpstreamBroken(_INCOMPLETE)
     return web.Response(body=encode(fold.message()), content_type="application/json")
 
 
