@@ -104,23 +104,31 @@ def reminder(text: str) -> str:
     return f"<system-reminder>\n{text}\n</system-reminder>"
 
 
-def tool_result_pieces(block: Mapping[str, Any], name: str, profile: Profile) -> tuple[str, list[Piece]]:
-    """A tool result as its text, and the images that have to follow in a user message.
+def result_pieces(block: Mapping[str, Any], profile: Profile) -> list[Piece]:
+    """The pieces of a tool result. An error is marked where its first words do not say so themselves."""
+    pieces = pieces_of(block.get("content"), profile)
+    if block.get("is_error") is not True:
+        return pieces
+    first = pieces[0] if pieces and isinstance(pieces[0], str) else ""
+    if "error" in first[:_VISIBLE_ERROR].lower():
+        return pieces
+    return [f"Error: {first}", *pieces[1 if first else 0 :]]
+
+
+def without_images(pieces: list[Piece], origin: str) -> tuple[str, list[Piece]]:
+    """The text of a tool message, and the images that have to follow in a user message.
 
     OpenAI-compatible servers take no images in tool messages, so a marker stands where each one was.
     """
     texts: list[str] = []
     images: list[Piece] = []
-    for piece in pieces_of(block.get("content"), profile):
+    for piece in pieces:
         if isinstance(piece, str):
             texts.append(piece)
         else:
             texts.append("[image: it follows in the user message]")
-            images += [f"[image from the result of {name}]", piece]
-    text = join_texts(texts) or NO_CONTENT
-    if block.get("is_error") is True and "error" not in text[:_VISIBLE_ERROR].lower():
-        text = f"Error: {text}"
-    return text, images
+            images += [f"[image from the result of {origin}]", piece]
+    return join_texts(texts) or NO_CONTENT, images
 
 
 def _image(block: Mapping[str, Any], profile: Profile) -> Piece:

@@ -3,13 +3,13 @@
 The order of tools is the client's: they are the longest part of the prompt, and a new order is a new prefix.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from anyclaude.convert.profile import Profile
+from anyclaude.wire.json import encode
 
 _UNPARSED = "__unparsed"
 
@@ -85,10 +85,10 @@ def arguments_text(value: object) -> str:
         case {"__unparsedToolInput": {"raw": str(raw)}}:
             return _object_text(raw)
         case dict():
-            return _dumps(value)
+            return _text(value)
         case str():
             return _object_text(value)
-    return _dumps({_UNPARSED: value} if value is not None else {})
+    return _text({_UNPARSED: value} if value is not None else {})
 
 
 def _object_text(raw: str) -> str:
@@ -97,11 +97,8 @@ def _object_text(raw: str) -> str:
             return raw
     except orjson.JSONDecodeError:
         pass
-    return _dumps({_UNPARSED: raw})
+    return _text({_UNPARSED: raw})
 
 
-def _dumps(value: dict[str, Any]) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:  # integers beyond 64 bits, lone surrogates: JSON can hold them, orjson cannot
-        return json.dumps(value)
+def _text(value: dict[str, Any]) -> str:
+    return encode(value).decode()

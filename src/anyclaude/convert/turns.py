@@ -19,10 +19,10 @@ from anyclaude.convert.content import (
     chat_content,
     join_texts,
     piece_of,
-    pieces_of,
     reminder,
+    result_pieces,
     text_of,
-    tool_result_pieces,
+    without_images,
 )
 from anyclaude.convert.profile import Profile
 from anyclaude.convert.tools import arguments_text
@@ -117,8 +117,8 @@ class _UserTurn:
         for block in _blocks(message):
             if block["type"] == "tool_result":
                 self._add_result(block)
-            else:
-                self._rest.append(piece_of(block, self._profile))
+            elif piece := piece_of(block, self._profile):
+                self._rest.append(piece)
 
     def add_reminder(self, text: str) -> None:
         """It stays behind what it follows: a result, or the user's words once there are some."""
@@ -130,16 +130,17 @@ class _UserTurn:
             self._rest.append(reminder(text))
 
     def _add_result(self, block: Mapping[str, Any]) -> None:
+        pieces = result_pieces(block, self._profile)
         waiting = self._waiting.get(block["tool_use_id"])
         if not waiting:
-            self._rest += [_ORPHAN, *pieces_of(block.get("content"), self._profile)]
+            self._rest += [_ORPHAN, *pieces]
             return
         call = waiting.pop()
         if self._profile.tools:
-            self._results[call.id], images = tool_result_pieces(block, call.name, self._profile)
+            self._results[call.id], images = without_images(pieces, call.name)
             self._images += images
         else:
-            self._rest += [f"[result of {call.name}]", *pieces_of(block.get("content"), self._profile)]
+            self._rest += [f"[result of {call.name}]", *pieces]
 
     def messages(self) -> Iterator[ChatMessage]:
         answers_calls = bool(self._calls) and self._profile.tools

@@ -16,11 +16,18 @@ _TEXT_FIELDS = {"text": ("text",), "tool_use": ("id", "name"), "tool_result": ("
 
 _MISSING = "Field required"
 _STRING = "Input should be a valid string"
-_NUMBER = "Input should be a valid number"
 _LIST = "Input should be a valid list"
 _OBJECT = "Input should be an object"
 _NAME = "Input should be a string with at least 1 character"
-_POSITIVE = "Input should be a whole number greater than 0"
+
+_OPTIONS: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("temperature", (int, float), "Input should be a valid number"),
+    ("top_p", (int, float), "Input should be a valid number"),
+    ("top_k", (int,), "Input should be a valid integer"),
+    ("stream", (bool,), "Input should be a valid boolean"),
+    ("thinking", (dict,), _OBJECT),
+    ("output_config", (dict,), _OBJECT),
+)
 
 
 def validate_request(request: object, *, max_tokens_required: bool = True) -> None:
@@ -35,7 +42,8 @@ def validate_request(request: object, *, max_tokens_required: bool = True) -> No
     if not isinstance(model, str) or not model:
         _refuse("model", _MISSING if model is None else _NAME)
     _check_messages(request.get("messages"))
-    _check_content("system", request.get("system", ""))
+    if request.get("system") is not None:
+        _check_content("system", request["system"])
     _check_tools(request.get("tools"))
     _check_tool_choice(request.get("tool_choice"))
     _check_options(request, max_tokens_required)
@@ -104,7 +112,7 @@ def _check_tools(tools: object) -> None:
 def _check_client_tool(path: str, tool: dict[str, Any]) -> None:
     name = tool.get("name")
     if not isinstance(name, str) or not name:
-        _refuse(f"{path}.name", _MISSING if name is None else "Input should be a string with at least 1 character")
+        _refuse(f"{path}.name", _MISSING if name is None else _NAME)
     if not isinstance(tool.get("description"), str | None):
         _refuse(f"{path}.description", _STRING)
     if not isinstance(tool.get("input_schema"), dict | None):
@@ -126,16 +134,12 @@ def _check_options(request: dict[str, Any], max_tokens_required: bool) -> None:
     max_tokens = request.get("max_tokens")
     if max_tokens is None and max_tokens_required:
         _refuse("max_tokens", _MISSING)
-    for name in ("max_tokens", "top_k"):
+    if max_tokens is not None and not (type(max_tokens) is int and max_tokens > 0):
+        _refuse("max_tokens", "Input should be an integer greater than 0")
+    for name, types, words in _OPTIONS:
         value = request.get(name)
-        if value is not None and not (type(value) is int and value > 0):
-            _refuse(name, _POSITIVE)
-    for name in ("temperature", "top_p"):
-        if type(request.get(name)) not in (int, float, type(None)):
-            _refuse(name, _NUMBER)
-    for name in ("thinking", "output_config"):
-        if not isinstance(request.get(name), dict | None):
-            _refuse(name, _OBJECT)
+        if value is not None and type(value) not in types:
+            _refuse(name, words)
     _check_stop_sequences(request.get("stop_sequences"))
 
 
