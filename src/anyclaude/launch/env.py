@@ -30,14 +30,24 @@ _MODEL_VARIABLES: Final = (
 _OTHER_WAYS_TO_A_MODEL: Final = """
     CLAUDE_CODE_USE_BEDROCK CLAUDE_CODE_USE_VERTEX CLAUDE_CODE_USE_FOUNDRY CLAUDE_CODE_USE_GATEWAY
     CLAUDE_CODE_USE_MANTLE CLAUDE_CODE_USE_ANTHROPIC_AWS CLAUDE_CODE_API_BASE_URL
-    CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST CLAUDE_CODE_SIMULATE_PROXY_USAGE CLAUDE_CODE_OAUTH_TOKEN
+    CLAUDE_CODE_SIMULATE_PROXY_USAGE CLAUDE_CODE_OAUTH_TOKEN
     CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR CLAUDE_CODE_SUBAGENT_MODEL
     _CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL
 """
 _OTHER_WAYS: Final = frozenset(_OTHER_WAYS_TO_A_MODEL.split())
 
-_OURS: Final = frozenset({"ANYCLAUDE_AUTH_TOKEN", "LMSTUDIO_API_KEY", "OPENROUTER_API_KEY", "MLX_WORKER_TOKEN"})
+_OURS: Final = frozenset(
+    ("ANYCLAUDE_AUTH_TOKEN", "LMSTUDIO_API_KEY", "OPENROUTER_API_KEY", "MLX_WORKER_TOKEN", "MLX_CLUSTER_NODES")
+)
 """Keys that claude has no use for. It runs commands, and they would see them."""
+
+# Claude Code lets the `env` of its own settings files win over what it inherits, a base URL there included; the first of
+# these makes it leave the variables of providers alone. The second: a window of a million tokens is never on offer.
+_FIRM: Final = {
+    "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "1",
+    "CLAUDE_CODE_DISABLE_1M_CONTEXT": "1",
+    "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",  # it differs from session to session, and stands first in the prompt
+}
 
 # A local model may compute a long prompt for many minutes; Claude Code gives up after 5 minutes of silence otherwise.
 _PATIENCE: Final = {
@@ -82,7 +92,7 @@ def child_environment(
         **dict.fromkeys(_MODEL_VARIABLES, name),
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_AUTH_TOKEN": token,
-        "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
+        **_FIRM,
     }
     return ChildEnvironment(variables, tuple(sorted(name for name in inherited if _conflicts(name))))
 

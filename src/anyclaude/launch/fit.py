@@ -35,15 +35,17 @@ class Size:
 
 
 CORE: Final = ("Bash", "Read", "Edit", "Write")
+PLANNING: Final = ("TaskCreate", "TaskUpdate", "TaskList", "AskUserQuestion", "ExitPlanMode")
 
 WITH_TOOLS: Final = (
-    Size(98_100, None),
-    Size(12_900, CORE, (STATIC,)),
-    Size(4_430, CORE, ("--bare",)),
+    Size(98_500, None),
+    Size(29_000, (*CORE, *PLANNING, "WebFetch"), (STATIC,)),
+    Size(13_100, CORE, (STATIC,)),
+    Size(3_700, ("Bash", "Read", "Edit"), ("--bare",)),  # all that --bare leaves
 )
 WITHOUT_TOOLS: Final = (
-    Size(7_000, (), (STATIC,)),
-    Size(1_500, (), ("--bare",)),
+    Size(6_600, (), (STATIC,)),
+    Size(610, (), ("--bare",)),
 )
 
 # What a person says about tools and prompt counts more than what we would choose.

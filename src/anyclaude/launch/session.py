@@ -79,7 +79,6 @@ class _Session:
             launch = self._fitted(model) if program else None
             serving = self.parts.serving(backend, token, port=self.settings.port)
             address = await open_parts.enter_async_context(serving)
-            log.info("serving at %s", address.url)
             if program is None or launch is None:
                 self.screen.exports(address.url, token)
                 return await _until_signal()
