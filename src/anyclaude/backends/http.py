@@ -5,8 +5,8 @@ is the daily bread of a proxy. Three settings are on purpose:
 
 - `trust_env=False`: else a request to a local model, its key included, goes to whatever HTTP_PROXY names.
 - No redirects: a key is bound to the address that the user gave it for.
-- Idle connections are dropped after 3 s: llama.cpp and uvicorn close theirs after 5, and a request sent into a closing
-  connection is lost.
+- Connections to plain `http` servers are not used twice: they are near, so that a new one costs little, and a request
+  sent into one that the server is just closing (llama.cpp and uvicorn do after 5 s) is lost.
 """
 
 import errno
@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
@@ -29,7 +30,7 @@ from anyclaude.errors import (
 )
 from anyclaude.wire.json import decode_lenient
 
-_LIMITS: Final = httpx.Limits(max_connections=256, max_keepalive_connections=32, keepalive_expiry=3.0)
+_CONNECTIONS: Final = 256
 _UNREACHABLE: Final = {
     errno.ECONNREFUSED,
     errno.EHOSTUNREACH,
@@ -54,7 +55,7 @@ class Upstream:
         if api_key:
             headers["authorization"] = f"Bearer {api_key}"
         self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(limits=_LIMITS, trust_env=False),
+            transport=AiohttpTransport(client=lambda: _session(base_url), trust_env=False),
             headers=headers,
             timeout=httpx.Timeout(None, connect=connect, pool=connect),
             trust_env=False,
@@ -137,16 +138,25 @@ class Answer:
         return convert_failure(response.status_code, said, response.headers.get("retry-after"))
 
 
+def _session(base_url: str) -> aiohttp.ClientSession:
+    """Made within the running loop, at the first request."""
+    if base_url.startswith("http:"):
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=True)
+    else:
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=30.0)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
 @contextmanager
 def mapped(origin: str) -> Iterator[None]:
-    """httpx's errors as ours."""
+    """The errors of httpx, and those of aiohttp that its transport lets through, as ours."""
     try:
         yield
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, aiohttp.ClientError) as error:
         raise _convert(error, origin) from error
 
 
-def _convert(error: httpx.HTTPError, origin: str) -> UpstreamError:
+def _convert(error: Exception, origin: str) -> UpstreamError:
     """By what lies beneath the error: the transport calls most of them connect timeouts."""
     cause = error.__cause__
     if isinstance(cause, OSError) and (cause.errno in _UNREACHABLE or isinstance(_os_error(cause), socket.gaierror)):

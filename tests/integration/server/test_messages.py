@@ -115,7 +115,7 @@ async def test_a_fault_of_our_own_is_told_without_its_details() -> None:
 
 
 async def test_tool_calls() -> None:
-    steps = [
+    steps: list[Step] = [
         [ToolCallStart("t1", "Bash"), ToolArgsDelta('{"command":')],
         [ToolArgsDelta('"ls"}'), Finished("tool_use")],
     ]

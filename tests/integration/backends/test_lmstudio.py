@@ -1,0 +1,110 @@
+"""What LM Studio, llama.cpp and others say of the model that is loaded, and what we say when nothing is."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from anyclaude.backends import lmstudio
+from anyclaude.backends.base import ModelInfo
+from anyclaude.backends.lmstudio import LMStudioBackend
+from anyclaude.config.model import Deadlines, LMStudio
+from anyclaude.errors import SetupError
+from tests.support.raw_upstream import Connection, raw_upstream, whole
+
+NATIVE = {
+    "data": [
+        {"id": "embedder", "type": "embeddings", "state": "loaded"},
+        {"id": "other", "type": "llm", "state": "not-loaded", "max_context_length": 4096},
+        {
+            "id": "qwen3-coder",
+            "type": "llm",
+            "state": "loaded",
+            "max_context_length": 262144,
+            "loaded_context_length": 32768,
+            "capabilities": ["tool_use"],
+        },
+    ]
+}
+PROPS = {"default_generation_settings": {"n_ctx": 8192}, "chat_template_caps": {"supports_tools": False}}
+PLAIN = {"data": [{"id": "smol.gguf"}]}
+
+
+async def ready(replies: Mapping[str, Any], model: str | None = None) -> ModelInfo:
+    """What `ready` finds on a server that knows these paths and answers 404 to all others."""
+
+    async def play(connection: Connection) -> None:
+        path = connection.head.split()[1]
+        body = replies.get(path, {"error": {"message": "File Not Found"}})
+        await connection.send(whole(200 if path in replies else 404, json.dumps(body).encode(), Connection="close"))
+
+    async with raw_upstream(play) as upstream:
+        backend = LMStudioBackend(LMStudio(url=upstream.url), model, Deadlines())
+        try:
+            return await backend.ready()
+        finally:
+            await backend.aclose()
+
+
+async def test_lm_studio_says_what_is_loaded_and_how_large_its_window_is() -> None:
+    assert await ready({"/api/v0/models": NATIVE}) == ModelInfo("qwen3-coder", 32768, True)
+
+
+async def test_a_model_that_is_named_is_looked_for() -> None:
+    assert await ready({"/api/v0/models": NATIVE}, "other") == ModelInfo("other", 4096, None)
+    with pytest.raises(SetupError, match=r"has no model 'nope'; it has: qwen3-coder, other"):
+        await ready({"/api/v0/models": NATIVE}, "nope")
+
+
+async def test_llama_cpp_says_it_in_its_own_way() -> None:
+    assert await ready({"/props": PROPS, "/v1/models": PLAIN}) == ModelInfo("smol.gguf", 8192, False)
+
+
+async def test_a_plain_server_says_little() -> None:
+    assert await ready({"/v1/models": PLAIN}) == ModelInfo("smol.gguf", None, None)
+
+
+async def test_a_server_that_answers_200_to_everything() -> None:
+    unknown = {"error": "Unexpected endpoint or method. Returning 200 anyway"}
+    assert (await ready({"/api/v0/models": unknown, "/props": unknown, "/v1/models": PLAIN})).id == "smol.gguf"
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        {"/api/v0/models": {"data": [{"id": "other", "type": "llm", "state": "not-loaded"}]}},
+        {"/v1/models": {"data": []}},
+        {"/v1/models": {"data": None}},
+        {"/v1/models": []},
+    ],
+)
+async def test_nothing_loaded_is_one_sentence_with_the_next_step(replies: Mapping[str, Any]) -> None:
+    with pytest.raises(SetupError, match="has no model loaded; load one there"):
+        await ready(replies)
+
+
+async def test_a_server_of_another_kind_is_one_sentence() -> None:
+    with pytest.raises(SetupError, match="does not answer like LM Studio"):
+        await ready({})
+
+
+async def test_nothing_listens_is_one_sentence_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lmstudio, "OWN_PORT", 2)
+    backend = LMStudioBackend(LMStudio(url="http://127.0.0.1:1/v1"), None, Deadlines())
+    with pytest.raises(SetupError, match=r"nothing answers at http://127\.0\.0\.1:1/v1; start the server in LM Studio"):
+        await backend.ready()
+    await backend.aclose()
+
+
+async def test_lm_studios_own_port_is_offered_when_it_answers_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(connection: Connection) -> None:
+        await connection.send(whole(200, json.dumps(PLAIN).encode()))
+
+    async with raw_upstream(play) as upstream:
+        port = int(upstream.url.split(":")[2].split("/")[0])
+        monkeypatch.setattr(lmstudio, "OWN_PORT", port)
+        backend = LMStudioBackend(LMStudio(url="http://127.0.0.1:1/v1"), None, Deadlines())
+        with pytest.raises(SetupError, match=rf"a server does at http://127.0.0.1:{port}/v1; set LMSTUDIO_URL="):
+            await backend.ready()
+        await backend.aclose()
