@@ -52,11 +52,15 @@ def tokens(plan: Plan) -> list[str]:
     return ['{"file_path":"notes.txt","content":"', *middle, '"}']
 
 
+def events(plan: Plan) -> list[bytes]:
+    """The server-sent events of the answer: a role, the tokens, the finish, the usage, `[DONE]`."""
+    deltas = [_delta(plan.kind, at, token) for at, token in enumerate(tokens(plan))]
+    return [_event({"role": "assistant", "content": None}), *map(_event, deltas), *_ending(plan)]
+
+
 def writes(plan: Plan) -> list[bytes]:
     """The answer's bytes, HTTP head included, one item for each write to the socket."""
-    deltas = [_delta(plan.kind, at, token) for at, token in enumerate(tokens(plan))]
-    events = [_event({"role": "assistant", "content": None}), *map(_event, deltas), *_ending(plan)]
-    frames = [b"%x\r\n%b\r\n" % (len(event), event) for event in events]
+    frames = [b"%x\r\n%b\r\n" % (len(event), event) for event in events(plan)]
     bursts = [b"".join(frames[at : at + plan.burst]) for at in range(0, len(frames), plan.burst)]
     return [_HEAD + bursts[0], *bursts[1:-1], bursts[-1] + b"0\r\n\r\n"] if bursts[1:] else [_whole(bursts[0])]
 

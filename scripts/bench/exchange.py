@@ -52,7 +52,7 @@ class Answer:
         return bool(separator and found) and len(self.received) - len(head) - 4 >= int(length.split()[0])
 
     def _check_status(self) -> None:
-        status = self.received.split(b" ", 2)[1]
+        status = bytes(self.received[9:12])  # after `HTTP/1.1 `
         if status != b"200":
             said = self.body()[:300].decode("utf-8", "replace")
             raise BenchError(f"the answer has status {status.decode()} and says: {said}")

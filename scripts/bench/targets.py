@@ -10,13 +10,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from children import HERE, Child, listening_port, python_child
+from children import Child, listening_port, python_child
 from exchange import Address, ask, post
 from failure import BenchError
-
-# The generator of requests is the tests' own, and this script is started from any directory.
-sys.path.insert(0, str(HERE.parents[1]))
-from tests.support.claude_request import encode, messages_request, request_headers
+from question import request_body, request_headers
 
 _EXPORT = re.compile(r"export (ANTHROPIC_BASE_URL|ANTHROPIC_AUTH_TOKEN)=(\S+)")
 
@@ -45,10 +42,7 @@ def set_stage(names: tuple[str, ...], request_bytes: int, turns: int, command: s
     """Start the upstream and the targets; `stack` ends them. Raises BenchError."""
     upstream = stack.enter_context(python_child("upstream", "upstream.py"))
     url = f"http://127.0.0.1:{listening_port(upstream)}/v1"
-    try:
-        body = encode(messages_request(size=request_bytes, turns=turns))
-    except ValueError as error:
-        raise BenchError(f"no request of that size can be made: {error}") from error
+    body = request_body(request_bytes, turns)
     direct = Target("direct", upstream, post(f"{url}/chat/completions", request_headers(), body))
     started = {"relay": _start_relay, "anyclaude": _start_anyclaude}
     measured = tuple(started[name](url, body, command, stack) for name in names)
