@@ -1,0 +1,83 @@
+"""The FastAPI application around an engine: routes, errors in OpenAI's shape, guards, and the engine's life."""
+
+import logging
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from mlx_worker.blas import Blas
+from mlx_worker.engine import Engine
+from mlx_worker.errors import EngineFailure, UnknownPath, WorkerError
+from mlx_worker.guards import Guards
+from mlx_worker.health import package_version
+from mlx_worker.routes import build_router
+from mlx_worker.settings import Settings
+
+log = logging.getLogger("mlx_worker")
+
+STOP_SECONDS = 10.0
+
+
+def build_app(engine: Engine, settings: Settings, blas: Blas) -> FastAPI:
+    """The engine starts with the app's lifespan and ends with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if not blas.fast:
+            log.warning("%s", blas.advice)
+        else:
+            log.info("MLX computes with %s", blas.name)
+        engine.start()
+        with _drain_on_sigterm(engine):
+            yield
+        engine.stop(STOP_SECONDS)
+
+    app = FastAPI(title="mlx_worker", version=package_version(), lifespan=lifespan)
+    app.include_router(build_router(engine, blas))
+    app.add_exception_handler(WorkerError, _say_worker_error)
+    app.add_exception_handler(HTTPException, _say_http_error)
+    app.add_exception_handler(Exception, _say_bug)
+    token = settings.token.get_secret_value() if settings.token else None
+    app.add_middleware(Guards, token=token, allowed_hosts=settings.allowed_hosts)
+    return app
+
+
+async def _say_worker_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, WorkerError)
+    return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def _say_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    told = UnknownPath(f"{request.method} {request.url.path[:200]}: {error.detail}", error.status_code)
+    return JSONResponse(told.body(), told.status, dict(error.headers or {}))
+
+
+async def _say_bug(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse(EngineFailure("the worker failed on this request; its log has the details").body(), 500)
+
+
+@contextmanager
+def _drain_on_sigterm(engine: Engine) -> Iterator[None]:
+    """New requests are refused from the signal on. The server behind us then waits for those in work."""
+    previous = signal.getsignal(signal.SIGTERM)
+
+    def drain(number: int, frame: FrameType | None) -> Any:
+        engine.drain()
+        return previous(number, frame) if callable(previous) else None
+
+    try:
+        signal.signal(signal.SIGTERM, drain)
+    except ValueError:  # not the main thread: whoever runs us there handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,47 @@
+"""The chat template that a tokenizer brings, as `prompts.ChatTemplate`."""
+
+import threading
+from typing import Any
+
+from mlx_worker.engine import Conversation
+
+PROBE_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "probe_of_tools",
+        "description": "Says whether tools are shown.",
+        "parameters": {"type": "object", "properties": {}},
+    },
+}
+
+
+class TokenizerTemplate:
+    """The tokenizer's chat template. Tokenizers refuse to be borrowed twice at a time, hence the lock."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._lock = threading.Lock()
+        self.think_start: str = tokenizer.think_start or ""
+        self.think_end: str = tokenizer.think_end or ""
+
+    def render(self, conversation: Conversation, *, generation: bool) -> str:
+        with self._lock:
+            text: str = self._tokenizer.apply_chat_template(
+                list(conversation.messages),
+                tools=list(conversation.tools) or None,
+                add_generation_prompt=generation,
+                tokenize=False,
+                **conversation.switches,
+            )
+            return text
+
+    def encode(self, text: str) -> list[int]:
+        with self._lock:
+            return list(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def shows_tools(self) -> bool:
+        question = Conversation([{"role": "user", "content": "hi"}], [PROBE_TOOL])
+        try:
+            return "probe_of_tools" in self.render(question, generation=True)
+        except Exception:  # a template is a program of the model's folder: one that fails on tools takes none
+            return False

@@ -1,0 +1,87 @@
+"""The responses that carry an answer. They watch the connection themselves: a client that leaves ends the work at once.
+
+Starlette's own streaming notices a leaving client only when it writes, which during a long prefill it does not.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from mlx_worker.engine import Answer
+from mlx_worker.errors import WorkerError
+from mlx_worker.streaming import ChunkWriter, encode_batch, fold
+
+STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class AnswerResponse(Response):
+    """An ASGI response that owns its answer."""
+
+    def __init__(self, answer: Answer, model: str, *, stream: bool) -> None:
+        super().__init__()
+        self._answer = answer
+        self._writer = ChunkWriter(model, answer.prompt_tokens)
+        self._deliver = self._stream if stream else self._whole
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._answer:
+            await _until_disconnect(self._deliver(send), receive)
+
+    async def _stream(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        async for events in self._answer.batches():
+            body = encode_batch(self._writer, events)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _whole(self, send: Send) -> None:
+        chunks: list[dict[str, Any]] = []
+        async for events in self._answer.batches():
+            for event in events:
+                chunks += self._writer.feed(event)
+        if self._writer.error is not None:
+            await send_error(send, self._writer.error)
+        else:
+            await send_json(send, 200, fold(chunks))
+
+
+async def _until_disconnect(work: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Run `work`; leave it when the client leaves."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def send_json(send: Send, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+    """A whole JSON response, written without the help of a framework."""
+    payload = orjson.dumps(body)
+    extra = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    length = (b"content-length", str(len(payload)).encode())
+    start = {"type": "http.response.start", "status": status}
+    await send({**start, "headers": [(b"content-type", b"application/json"), length, *extra]})
+    await send({"type": "http.response.body", "body": payload})
+
+
+async def send_error(send: Send, error: WorkerError) -> None:
+    await send_json(send, error.status, error.body(), error.headers)

@@ -1,0 +1,237 @@
+"""What the routes ask of an engine, and what an engine says back.
+
+An engine owns a model and a thread. Requests go in with `submit`, events come out through the request's sink, called on
+the engine's thread. The events of a request are, in order: any number of `Progress`, then pieces of the answer with
+`Generating` between them while a piece is held back, then exactly one `Finished` or `Failed`.
+
+`Answer` is the asyncio side: a sink that wakes the loop, iterated in batches, and cancelled when it is left.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+from mlx_worker.errors import EngineFailure, WorkerError
+from mlx_worker.prefix_cache import CacheFigures
+
+State = Literal["loading", "ready", "draining", "dead"]
+FinishReason = Literal["stop", "length", "tool_calls"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The loaded model. `context_length` in tokens; `supports_tools`: its chat template shows tools to it."""
+
+    id: str
+    context_length: int
+    supports_tools: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """None and the defaults mean off. Temperature 0 is greedy."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    seed: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a chat template renders. `switches` are the template's own, such as `enable_thinking`."""
+
+    messages: Sequence[dict[str, Any]]
+    tools: Sequence[dict[str, Any]] = ()
+    switches: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A rendered conversation.
+
+    system_end, stable_end: token counts; the prompt up to there comes again in later requests (0 = not known).
+    section: what the answer starts in, `reasoning` when the template opened the thinking itself.
+    """
+
+    tokens: tuple[int, ...]
+    system_end: int = 0
+    stable_end: int = 0
+    section: str = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One request to the engine. `max_tokens` is at least 1 and fits the context."""
+
+    prompt: Prompt
+    max_tokens: int
+    sampling: Sampling = Sampling()
+    stops: tuple[str, ...] = ()
+    tools: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The prompt is being computed: `done` of `total` tokens, `cached` of them came from the cache."""
+
+    done: int
+    total: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningPiece:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallBegun:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolArguments:
+    """The next piece of the latest call's arguments, a fragment of one JSON object."""
+
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generating:
+    """Tokens are made, but nothing can be shown of them yet."""
+
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    reason: FinishReason
+    completion_tokens: int
+    stop: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    error: WorkerError
+
+
+Event = Progress | TextPiece | ReasoningPiece | ToolCallBegun | ToolArguments | Generating | Finished | Failed
+Sink = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """Seconds, tokens, tokens a second. `active`: prefilling and decoding; `waiting`: accepted, not begun.
+
+    finished, failed, cancelled: requests since the start; average_seconds: from arrival to the end of those finished.
+    """
+
+    state: State
+    reason: str | None = None
+    active: int = 0
+    waiting: int = 0
+    queued_tokens: int = 0
+    heartbeat_age: float = 0.0
+    hung: bool = False
+    prefill_tps: float | None = None
+    decode_tps: float | None = None
+    finished: int = 0
+    failed: int = 0
+    consecutive_failures: int = 0
+    cancelled: int = 0
+    average_seconds: float = 0.0
+    cache: CacheFigures | None = None
+
+
+class Engine(Protocol):
+    @property
+    def card(self) -> ModelCard | None:
+        """The loaded model, None before it is loaded."""
+        ...
+
+    def start(self) -> None: ...
+
+    def stop(self, deadline: float) -> None:
+        """End the thread within `deadline` seconds; what is still in work fails."""
+        ...
+
+    def drain(self) -> None:
+        """Take no more requests; those in work go on."""
+        ...
+
+    def status(self) -> EngineStatus: ...
+
+    def prepare(self, conversation: Conversation) -> Prompt:
+        """Render a conversation. Slow on long prompts: call it off the event loop. Raises WorkerError."""
+        ...
+
+    def submit(self, generation: Generation, sink: Sink) -> object:
+        """Queue a request; returns its ticket. Raises QueueFull or NotReady."""
+        ...
+
+    def cancel(self, ticket: object) -> None:
+        """Stop a request wherever it is. The sink hears nothing more of worth; finished tickets are ignored."""
+        ...
+
+
+class Answer:
+    """The events of one request, in batches: all that came since the last look. Leaving it cancels the request.
+
+    At most one event a generated token and one a prefill chunk can pile up for a slow reader.
+    """
+
+    def __init__(self, engine: Engine, generation: Generation) -> None:
+        """Raises QueueFull or NotReady."""
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._events: list[Event] = []
+        self._news = asyncio.Event()
+        self._ticket = engine.submit(generation, self._sink)
+        self.prompt_tokens = len(generation.prompt.tokens)
+
+    def _sink(self, event: Event) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._arrive, event)
+        except RuntimeError:  # the loop is closed: nobody is left to hear
+            self._engine.cancel(self._ticket)
+
+    def _arrive(self, event: Event) -> None:
+        self._events.append(event)
+        self._news.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._engine.cancel(self._ticket)
+
+    async def batches(self) -> AsyncIterator[list[Event]]:
+        """Ends after the batch that holds `Finished` or `Failed`."""
+        over = False
+        while not over:
+            await self._news.wait()
+            self._news.clear()
+            batch, self._events = self._events, []
+            over = isinstance(batch[-1], Finished | Failed)
+            yield batch
+
+
+def failure(error: Exception) -> Failed:
+    """What a client hears of an unexpected exception: its kind and words, which name no secret of ours."""
+    if isinstance(error, WorkerError):
+        return Failed(error)
+    return Failed(EngineFailure(f"the engine failed on this request: {type(error).__name__}: {error}"))

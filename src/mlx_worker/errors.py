@@ -1,0 +1,125 @@
+"""Every error that the worker tells a client, in OpenAI's shape.
+
+    WorkerError
+    ├── BadRequest            400, the request breaks a rule of the API
+    │   └── PromptTooLong     400 exceed_context_size_error, with both numbers (llama.cpp's shape)
+    ├── Unauthorized          401
+    ├── Forbidden             403
+    ├── UnknownModel          404
+    ├── UnknownPath           404 and 405
+    ├── BodyTooLarge          413
+    ├── NotJson               415
+    ├── QueueFull             429 with Retry-After
+    ├── NotReady              503, loading, draining or dead
+    └── EngineFailure         500, this request failed inside the engine
+
+    ModelLoadError            the model cannot be served at all; /health says why
+
+A message is one sentence that says what is wrong and, where there is one, the next step.
+"""
+
+from typing import Any, ClassVar
+
+
+class ModelLoadError(Exception):
+    """The model cannot be served. The message is one sentence with the next step."""
+
+
+class WorkerError(Exception):
+    """The root. `kind` is the `type` field of OpenAI's error object."""
+
+    status: int = 500
+    kind: ClassVar[str] = "server_error"
+
+    def __init__(self, message: str, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.headers = headers or {}
+
+    def body(self) -> dict[str, Any]:
+        return {"error": {"message": self.message, "type": self.kind, "param": None, "code": self.status}}
+
+
+class BadRequest(WorkerError):
+    status = 400
+    kind = "invalid_request_error"
+
+
+class PromptTooLong(BadRequest):
+    """The prompt leaves no room for an answer. The fields are llama.cpp's, which clients already read."""
+
+    kind = "exceed_context_size_error"
+
+    def __init__(self, prompt_tokens: int, context_length: int) -> None:
+        super().__init__(
+            f"request ({prompt_tokens} tokens) exceeds the available context size ({context_length} tokens)"
+        )
+        self.prompt_tokens = prompt_tokens
+        self.context_length = context_length
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.kind,
+                "code": self.status,
+                "n_prompt_tokens": self.prompt_tokens,
+                "n_ctx": self.context_length,
+            }
+        }
+
+
+class Unauthorized(WorkerError):
+    status = 401
+    kind = "authentication_error"
+
+
+class Forbidden(WorkerError):
+    status = 403
+    kind = "permission_error"
+
+
+class UnknownModel(WorkerError):
+    status = 404
+    kind = "not_found_error"
+
+
+class UnknownPath(WorkerError):
+    kind = "not_found_error"
+
+    def __init__(self, message: str, status: int = 404) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class BodyTooLarge(WorkerError):
+    status = 413
+    kind = "request_too_large"
+
+
+class NotJson(WorkerError):
+    status = 415
+    kind = "invalid_request_error"
+
+
+class QueueFull(WorkerError):
+    status = 429
+    kind = "rate_limit_error"
+
+    def __init__(self, limit: int, retry_after: int = 2) -> None:
+        super().__init__(
+            f"{limit} requests are waiting already; try again in {retry_after} seconds, or raise MLX_MAX_QUEUE",
+            headers={"Retry-After": str(retry_after)},
+        )
+
+
+class NotReady(WorkerError):
+    status = 503
+    kind = "service_unavailable_error"
+
+    def __init__(self, message: str, retry_after: int | None = 2) -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after)} if retry_after else None)
+
+
+class EngineFailure(WorkerError):
+    """This request failed inside the engine; others go on."""

@@ -1,0 +1,89 @@
+"""GET /health: may this worker be asked, and how is it doing?
+
+The body is the ancestor's (`status`, `health`, `cache`, `metrics`) with the fields that a router and a launcher need.
+`status` is healthy, degraded (it answers, but the last requests failed, or the arithmetic is slow) or unhealthy (it
+does not answer: loading, draining, dead, or hung). 200 only when it answers.
+"""
+
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from mlx_worker.blas import Blas
+from mlx_worker.engine import Engine, EngineStatus
+from mlx_worker.prefix_cache import CacheFigures
+
+
+def package_version() -> str:
+    try:
+        return version("anyclaude")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def health_status(status: EngineStatus, blas: Blas) -> str:
+    if status.state != "ready" or status.hung:
+        return "unhealthy"
+    return "degraded" if status.consecutive_failures or not blas.fast else "healthy"
+
+
+def brief_report(engine: Engine, blas: Blas) -> tuple[int, dict[str, Any]]:
+    """For callers who have not shown the token."""
+    status = engine.status()
+    return _code(status), {"status": health_status(status, blas), "state": status.state}
+
+
+def full_report(engine: Engine, blas: Blas) -> tuple[int, dict[str, Any]]:
+    status, card = engine.status(), engine.card
+    figures = status.cache or CacheFigures(0, 0, 0, 0, 0, 0, 0)
+    report = {
+        "status": health_status(status, blas),
+        "state": status.state,
+        "reason": "the engine gives no sign of life" if status.hung else status.reason,
+        "model": card.id if card else None,
+        "context_length": card.context_length if card else None,
+        "supports_tools": card.supports_tools if card else None,
+        "active": status.active,
+        "waiting": status.waiting,
+        "queued_prefill_tokens": status.queued_tokens,
+        "prefill_tps": status.prefill_tps,
+        "decode_tps": status.decode_tps,
+        "heartbeat_age": round(status.heartbeat_age, 3),
+        "blas": {"name": blas.name, "fast": blas.fast, "advice": blas.advice},
+        "version": package_version(),
+        **_seed_objects(status, figures),
+    }
+    return _code(status), report
+
+
+def _code(status: EngineStatus) -> int:
+    return 200 if status.state == "ready" and not status.hung else 503
+
+
+def _seed_objects(status: EngineStatus, figures: CacheFigures) -> dict[str, Any]:
+    """Times in milliseconds, as in the ancestor; `avgResponseTime` and `avgLatency` are the same figure there too."""
+    now = int(time.time() * 1000)
+    total = status.finished + status.failed
+    latency = round(status.average_seconds * 1000, 1)
+    return {
+        "health": {
+            "lastCheck": now,
+            "consecutiveFailures": status.consecutive_failures,
+            "avgResponseTime": latency,
+            "errorRate": round(status.failed / total, 4) if total else 0.0,
+        },
+        "cache": {
+            "tokens": figures.tokens,
+            "entries": figures.entries,
+            "bytes": figures.nbytes,
+            "limit": figures.limit,
+            "systemPromptHash": "",
+            "lastUpdated": now,
+        },
+        "metrics": {
+            "requestsInFlight": status.active + status.waiting,
+            "totalRequests": total,
+            "cacheHitRate": round(figures.hit_tokens / figures.prompt_tokens, 4) if figures.prompt_tokens else 0.0,
+            "avgLatency": latency,
+        },
+    }

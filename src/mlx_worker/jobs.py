@@ -1,0 +1,91 @@
+"""A request inside the engine, the engine's limits, and the figures that it keeps."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlx_worker.engine import Event, Generation, Sink
+from mlx_worker.output import OutputReader
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests, requests, tokens, bytes, entries."""
+
+    max_queue: int = 64
+    max_batch: int = 8
+    prefill_chunk: int = 512
+    cache_bytes: int = 1 << 32
+    cache_entries: int = 256
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """`done` tokens of the prompt are in `kv`, or while it waits, in the cache; `uid` is set once it decodes."""
+
+    generation: Generation
+    sink: Sink
+    arrival: int
+    clock: Callable[[], float] = time.monotonic
+    cancelled: bool = False
+    cached: int = 0
+    done: int = 0
+    kv: Any = None
+    uid: int | None = None
+    reader: OutputReader | None = None
+    completion: int = 0
+    arrived: float = field(init=False)
+    said: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arrived = self.said = self.clock()
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        return self.generation.prompt.tokens
+
+    @property
+    def last(self) -> int:
+        """Where prefill ends: the last token is computed by the first decoding step."""
+        return len(self.tokens) - 1
+
+    @property
+    def remaining(self) -> int:
+        return self.last - self.done
+
+    def tell(self, *events: Event) -> None:
+        self.said = self.clock()
+        for event in events:
+            self.sink(event)
+
+
+class Speed:
+    """Tokens a second, mostly those of the last ten busy seconds."""
+
+    def __init__(self) -> None:
+        self._tokens = self._seconds = 0.0
+
+    def add(self, tokens: int, seconds: float) -> None:
+        fade = max(0.0, 1.0 - seconds / 10.0)
+        self._tokens = self._tokens * fade + tokens
+        self._seconds = self._seconds * fade + seconds
+
+    @property
+    def tps(self) -> float | None:
+        return round(self._tokens / self._seconds, 2) if self._seconds else None
+
+
+@dataclass(slots=True)
+class Figures:
+    prefill: Speed = field(default_factory=Speed)
+    decode: Speed = field(default_factory=Speed)
+    finished: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    consecutive_failures: int = 0
+    busy_seconds: float = 0.0
+
+    @property
+    def average_seconds(self) -> float:
+        return self.busy_seconds / self.finished if self.finished else 0.0

@@ -1,0 +1,231 @@
+"""The runner on mlx-lm: the one file that imports mlx.
+
+mlx-lm's parts are unversioned below `load`, so it is pinned, and tests/integration/mlx_worker/test_mlx_contract.py
+holds every name used here. What it leaves to its callers is done here:
+
+- a state handed out by `BatchGenerator` is lazy and would pin the whole batch's memory, so it is evaluated;
+- a copy of a state is free until one side writes, then all of it is copied, so a copy cut back owns only its part;
+- a state must never cover the whole prompt: the last token is what the first step computes.
+"""
+
+import copy
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx_lm
+from mlx_lm.generate import BatchGenerator, StopSequences, TextStateMachine, make_text_state_machine
+from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_logits_processors, make_sampler
+
+from mlx_worker.chat_template import TokenizerTemplate
+from mlx_worker.engine import ModelCard, Sampling
+from mlx_worker.errors import ModelLoadError
+from mlx_worker.model_folder import name_of
+from mlx_worker.runner import Markers, Splitter, Step
+
+DEFAULT_CONTEXT = 32_768
+GREEDY_BELOW = 1e-5
+
+
+class MlxRunner:
+    """A `Runner` (see there), made on the thread that will use it."""
+
+    def __init__(self, model: Any, tokenizer: Any, card: ModelCard, max_batch: int) -> None:
+        self.card = card
+        self.chat = TokenizerTemplate(tokenizer)
+        self.markers = _markers(tokenizer)
+        self._model, self._tokenizer, self._max_batch = model, tokenizer, max_batch
+        self._stops = StopSequences([(token,) for token in sorted(tokenizer.eos_token_ids)])
+        self._vocabulary = len(tokenizer)
+        self._detokenizers: dict[int, Any] = {}
+        self._generator = self._new_generator()
+
+    def _new_generator(self) -> Any:
+        return BatchGenerator(self._model, completion_batch_size=self._max_batch, prefill_batch_size=self._max_batch)
+
+    def new_kv(self) -> Any:
+        return make_prompt_cache(self._model)
+
+    def fork(self, kv: Any, length: int | None = None) -> Any:
+        twin = copy.deepcopy(kv)
+        if length is not None:
+            surplus = max(_computed(layer) for layer in twin) - length
+            if surplus > 0 and can_trim_prompt_cache(twin):
+                trim_prompt_cache(twin, surplus)
+                _own_only_what_is_left(twin)
+        self._evaluate(twin)
+        return twin
+
+    def trimmable(self, kv: Any) -> bool:
+        return bool(can_trim_prompt_cache(kv))
+
+    def nbytes(self, kv: Any) -> int:
+        return sum(int(layer.nbytes) for layer in kv)
+
+    def prefill(self, kv: Any, tokens: Sequence[int]) -> None:
+        with mx.stream(self._generator.stream):
+            self._model(mx.array(list(tokens))[None], cache=kv)
+            self._evaluate(kv)
+        mx.clear_cache()
+
+    def start(self, kv: Any, prompt: Sequence[int], max_tokens: int, sampling: Sampling) -> int:
+        (uid,) = self._generator.insert(
+            [list(prompt[-1:])],
+            [max_tokens],
+            caches=[kv],
+            all_tokens=[list(prompt[:-1])],
+            samplers=[_sampler(sampling, self._vocabulary)],
+            logits_processors=[_penalties(sampling)],
+            stop_sequences=[self._stops],
+        )
+        self._detokenizers[uid] = self._tokenizer.detokenizer
+        return int(uid)
+
+    def step(self) -> list[Step]:
+        _, responses = self._generator.next()
+        return [self._step(response) for response in responses]
+
+    def _step(self, response: Any) -> Step:
+        detokenizer = self._detokenizers[response.uid]
+        if response.finish_reason != "stop":  # then the token is the one that ends the turn, which is no text
+            detokenizer.add_token(response.token)
+        if response.finish_reason is None:
+            return Step(response.uid, detokenizer.last_segment)
+        detokenizer.finalize()
+        del self._detokenizers[response.uid]
+        self._evaluate(response.prompt_cache)
+        return Step(
+            response.uid,
+            detokenizer.last_segment,
+            response.finish_reason,
+            response.prompt_cache,
+            response.all_tokens,
+        )
+
+    def drop(self, uid: int) -> tuple[Any, Sequence[int]]:
+        kv, tokens = self._generator.remove([uid], return_prompt_caches=True)[uid]
+        self._detokenizers.pop(uid, None)
+        self._evaluate(kv)
+        return kv, list(tokens)
+
+    def rebuild(self) -> None:
+        self._generator.close()
+        self._detokenizers.clear()
+        self._generator = self._new_generator()
+        mx.clear_cache()
+
+    def close(self) -> None:
+        self._generator.close()
+
+    def _evaluate(self, kv: Any) -> None:
+        mx.eval([layer.state for layer in kv])
+
+
+def _computed(layer: Any) -> int:
+    """Tokens in one layer's state."""
+    return int(getattr(layer, "offset", 0)) if not hasattr(layer, "caches") else max(map(_computed, layer.caches))
+
+
+def _own_only_what_is_left(kv: Any) -> None:
+    """Without this, the first write would copy the whole state that was cut back, however long it was."""
+    for layer in kv:
+        if type(layer) is KVCache and layer.keys is not None:
+            layer.keys = mx.contiguous(layer.keys[..., : layer.offset, :])
+            layer.values = mx.contiguous(layer.values[..., : layer.offset, :])
+
+
+@lru_cache(maxsize=32)
+def _shared_sampler(temperature: float, top_p: float, min_p: float, top_k: int) -> Any:
+    """One object for equal settings: the generator samples a batch at once when all its samplers are the same."""
+    return make_sampler(temperature, top_p=top_p, min_p=min_p, top_k=top_k)
+
+
+def _sampler(sampling: Sampling, vocabulary: int) -> Any:
+    temperature = sampling.temperature if sampling.temperature > GREEDY_BELOW else 0.0
+    top_k = sampling.top_k if 0 < sampling.top_k < vocabulary else 0
+    if sampling.seed is None or not temperature:
+        return _shared_sampler(temperature, sampling.top_p, sampling.min_p, top_k)
+    return _seeded_sampler(sampling.seed % 2**64, temperature, sampling.top_p, sampling.min_p, top_k)
+
+
+def _seeded_sampler(seed: int, temperature: float, top_p: float, min_p: float, top_k: int) -> Any:
+    """As `make_sampler`, with a random stream of its own, so that a batch's other members do not disturb it."""
+    key = mx.random.key(seed)
+
+    def sample(logprobs: Any) -> Any:
+        nonlocal key
+        key, now = mx.random.split(key)
+        if 0 < top_p < 1:
+            logprobs = apply_top_p(logprobs, top_p)
+        if min_p:
+            logprobs = apply_min_p(logprobs, min_p)
+        if top_k:
+            logprobs = apply_top_k(logprobs, top_k)
+        return mx.random.categorical(logprobs * (1 / temperature), key=now)
+
+    return sample
+
+
+def _penalties(sampling: Sampling) -> Any:
+    repetition = sampling.repetition_penalty
+    return make_logits_processors(
+        repetition_penalty=repetition if repetition != 1 else None,
+        presence_penalty=sampling.presence_penalty or None,
+        frequency_penalty=sampling.frequency_penalty or None,
+    )
+
+
+def _markers(tokenizer: Any) -> Markers:
+    machine = make_text_state_machine(tokenizer)
+
+    def splitter(section: str) -> Splitter:
+        state = machine.make_state(tokenizer.response_initial_state or section)
+
+        def split(text: str, last: bool) -> list[tuple[str, str]]:
+            nonlocal state
+            state, segments = TextStateMachine.split(state, text)
+            if last:
+                state, rest, name = TextStateMachine.flush(state)
+                segments.append((name, rest))
+            return [(name if name in ("reasoning", "tool") else "normal", text) for name, text in segments]
+
+        return split
+
+    return Markers(
+        splitter=splitter,
+        tool_start=tokenizer.tool_call_start or "",
+        tool_end=tokenizer.tool_call_end or "",
+        parse_tool=tokenizer.tool_parser,
+    )
+
+
+def load_runner(folder: Path, max_batch: int) -> MlxRunner:
+    """Load a model on the calling thread. Raises ModelLoadError. Code that a model's folder brings is never run."""
+    try:
+        model, tokenizer, config = mlx_lm.load(
+            str(folder), tokenizer_config={"trust_remote_code": False}, return_config=True
+        )
+    except (
+        Exception
+    ) as error:  # files and formats are many: whatever it is, nothing can be served, and /health says why
+        raise ModelLoadError(f"the model {folder} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not tokenizer.has_chat_template:
+        raise ModelLoadError(f"the model {folder} has no chat template; choose an instruct model")
+    if odd := {type(layer).__name__ for layer in make_prompt_cache(model) if not hasattr(layer, "merge")}:
+        raise ModelLoadError(f"the model {folder} cannot be batched by mlx-lm ({', '.join(odd)}); choose another")
+    card = ModelCard(
+        id=name_of(folder),
+        context_length=_context_length(config),
+        supports_tools=TokenizerTemplate(tokenizer).shows_tools(),
+    )
+    return MlxRunner(model, tokenizer, card, max_batch)
+
+
+def _context_length(config: dict[str, Any]) -> int:
+    for part in (config, config.get("text_config") or {}):
+        if isinstance(length := part.get("max_position_embeddings"), int) and length > 0:
+            return length
+    return DEFAULT_CONTEXT

@@ -1,0 +1,85 @@
+"""What the engine thread asks of a model: the whole border between scheduling (ours) and arrays (mlx's).
+
+Every method is called on the engine thread, the thread that made the runner. `chat` alone may be called from others.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from mlx_worker.engine import ModelCard, Sampling
+from mlx_worker.prompts import ChatTemplate
+
+EndReason = Literal["stop", "length"]
+
+Splitter = Callable[[str, bool], list[tuple[str, str]]]
+"""(text, last) -> [(section, text)]: cuts the model's text at its markers, which it removes.
+
+Sections are `normal`, `reasoning` and `tool`. Text that might be the start of a marker is held back until `last`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """How a model's text is read. `parse_tool(text, tools)` gives one call or several, or raises."""
+
+    splitter: Callable[[str], Splitter]
+    tool_start: str
+    tool_end: str
+    parse_tool: Callable[[str, list[dict[str, Any]] | None], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One generated token of one sequence. With `end`, `tokens` and `kv` are the whole of what was computed."""
+
+    uid: int
+    text: str
+    end: EndReason | None = None
+    kv: Any = None
+    tokens: Sequence[int] = ()
+
+
+class Runner(Protocol):
+    @property
+    def card(self) -> ModelCard: ...
+
+    @property
+    def chat(self) -> ChatTemplate: ...
+
+    @property
+    def markers(self) -> Markers: ...
+
+    def new_kv(self) -> Any:
+        """The state of nothing computed."""
+        ...
+
+    def fork(self, kv: Any, length: int | None = None) -> Any:
+        """A copy that may be written to, cut back to `length` tokens when given."""
+        ...
+
+    def trimmable(self, kv: Any) -> bool: ...
+
+    def nbytes(self, kv: Any) -> int: ...
+
+    def prefill(self, kv: Any, tokens: Sequence[int]) -> None:
+        """Compute tokens into `kv`. Evaluated when it returns."""
+        ...
+
+    def start(self, kv: Any, prompt: Sequence[int], max_tokens: int, sampling: Sampling) -> int:
+        """Begin to decode. All but the last token of `prompt` is in `kv`, which is not written to. Returns a uid."""
+        ...
+
+    def step(self) -> list[Step]:
+        """One token for every sequence that decodes."""
+        ...
+
+    def drop(self, uid: int) -> tuple[Any, Sequence[int]]:
+        """Stop decoding; returns the state and the tokens computed in it."""
+        ...
+
+    def rebuild(self) -> None:
+        """Forget every sequence, after a step has failed."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,223 @@
+"""The engine's work, one turn at a time. No threads in here: whoever calls `turn` owns the model and every array.
+
+A turn does one thing: compute one chunk of one prompt, or one token for everyone who is decoding (`scheduler` says
+which). Before it, cancelled requests go. A request moves `waiting -> prefilling -> decoding`, and leaves from anywhere.
+
+What was computed is kept in the prefix cache: at the end of system prompt and tools, at the end of the conversation,
+at the end of the answer, and where a cancel cut it. States that can be cut back need only the longest of these.
+
+A failure while prefilling fails that request. A failure while decoding fails the requests of that batch, and the
+batch is built anew.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlx_worker.engine import Failed, Finished, FinishReason, Generating, Progress, failure
+from mlx_worker.errors import WorkerError
+from mlx_worker.jobs import Figures, Job, Limits
+from mlx_worker.output import OutputReader
+from mlx_worker.prefix_cache import Kind, PrefixCache
+from mlx_worker.runner import Runner, Step
+from mlx_worker.scheduler import PrefillOrder, TimeShare
+
+log = logging.getLogger("mlx_worker")
+
+QUIET_SECONDS = 1.0
+
+
+class Turns:
+    """`begun` is called for each request that leaves the waiting ones."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        limits: Limits,
+        begun: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.waiting: list[Job] = []
+        self.prefilling: list[Job] = []
+        self.decoding: dict[int, Job] = {}
+        self.cache: PrefixCache[Any] = PrefixCache(limits.cache_bytes, limits.cache_entries)
+        self.figures = Figures()
+        self._runner, self._limits, self._begun, self._clock = runner, limits, begun, clock
+        self._order, self._share = PrefillOrder(), TimeShare()
+
+    @property
+    def idle(self) -> bool:
+        return not (self.waiting or self.prefilling or self.decoding)
+
+    def add(self, job: Job) -> None:
+        hit = self.cache.peek(job.tokens)
+        job.done = hit.length if hit else 0
+        self.waiting.append(job)
+
+    def turn(self) -> None:
+        try:
+            self._let_go()
+            candidates = self._candidates()
+            if self._share.prefill_next(prefilling=bool(candidates), decoding=bool(self.decoding)):
+                self._prefill(self._order.choose(candidates))
+            elif self.decoding:
+                self._decode()
+        except Exception as error:  # nobody can say whose fault it was: the batch fails, the next one starts clean
+            log.exception("a decoding step failed")
+            self._fail(list(self.decoding.values()), error)
+            self.decoding.clear()
+            self._runner.rebuild()
+        self._reassure()
+
+    def end(self, error: WorkerError) -> None:
+        """Everyone still here hears that it is over."""
+        for job in (*self.waiting, *self.prefilling, *self.decoding.values()):
+            job.tell(Failed(error))
+        self.waiting.clear()
+        self.prefilling.clear()
+        self.decoding.clear()
+
+    def _candidates(self) -> list[Job]:
+        """New requests begin only while there is room for them to decode."""
+        room = len(self.prefilling) + len(self.decoding) < self._limits.max_batch
+        return [*self.prefilling, *(self.waiting if room else ())]
+
+    def _let_go(self) -> None:
+        cancelled = [job for job in (*self.waiting, *self.prefilling, *self.decoding.values()) if job.cancelled]
+        for job in cancelled:
+            if job.uid is not None:
+                kv, tokens = self._runner.drop(job.uid)
+                del self.decoding[job.uid]
+                self._keep(tokens, kv, "assistant")
+            elif job in self.prefilling:
+                self.prefilling.remove(job)
+                if job.done > job.cached:
+                    self._keep(job.tokens[: job.done], job.kv, "user")
+            else:
+                self.waiting.remove(job)
+                self._begun()
+            self.figures.cancelled += 1
+
+    # -- prefill --------------------------------------------------------------------------------------------------
+
+    def _prefill(self, job: Job) -> None:
+        started = self._clock()
+        try:
+            if job in self.waiting:
+                self._admit(job)
+            before = job.done
+            self._chunk(job)
+            if job.done >= job.last:
+                self._begin_decoding(job)
+        except Exception as error:  # one bad request must not take the others with it: it is told, they go on
+            log.exception("a request failed while its prompt was computed")
+            self._fail([job], error)
+            return
+        seconds = self._clock() - started
+        self._share.prefilled(seconds)
+        self.figures.prefill.add(job.done - before, seconds)
+
+    def _admit(self, job: Job) -> None:
+        self.waiting.remove(job)
+        self.prefilling.append(job)
+        self._begun()
+        hit = self.cache.lookup(job.tokens)
+        job.cached = job.done = hit.length if hit else 0
+        job.kv = self._runner.fork(hit.entry.kv, hit.length) if hit else self._runner.new_kv()
+        job.tell(Progress(job.done, len(job.tokens), job.cached))
+
+    def _chunk(self, job: Job) -> None:
+        marks = self._marks(job)
+        end = min([job.done + self._limits.prefill_chunk, job.last, *marks])
+        if end == job.done:
+            return
+        self._runner.prefill(job.kv, job.tokens[job.done : end])
+        job.done = end
+        job.tell(Progress(end, len(job.tokens), job.cached))
+        if end in marks:
+            self._keep(job.tokens[:end], self._runner.fork(job.kv), marks[end])
+
+    def _marks(self, job: Job) -> dict[int, Kind]:
+        """Where to keep a copy on the way. A state that can be cut back is kept whole when decoding begins, which
+        serves all its prefixes; only the system prompt's is to outlive it."""
+        prompt = job.generation.prompt
+        marks: dict[int, Kind] = {prompt.system_end: "system"}
+        if not self._runner.trimmable(job.kv):
+            marks.setdefault(prompt.stable_end, "user")
+        return {end: kind for end, kind in marks.items() if job.done < end <= job.last}
+
+    def _begin_decoding(self, job: Job) -> None:
+        asked = job.generation
+        job.reader = OutputReader(
+            self._runner.markers, section=asked.prompt.section, stops=asked.stops, tools=asked.tools
+        )
+        job.uid = self._runner.start(job.kv, job.tokens, asked.max_tokens, asked.sampling)
+        self.prefilling.remove(job)
+        self.decoding[job.uid] = job
+        if self._runner.trimmable(job.kv):
+            self._keep(job.tokens[: job.last], job.kv, "user")
+        job.kv = None
+
+    # -- decode ---------------------------------------------------------------------------------------------------
+
+    def _decode(self) -> None:
+        started = self._clock()
+        steps = self._runner.step()
+        for step in steps:
+            self._advance(self.decoding[step.uid], step)
+        seconds = self._clock() - started
+        self._share.decoded(seconds)
+        self.figures.decode.add(len(steps), seconds)
+        self.figures.consecutive_failures = 0
+
+    def _advance(self, job: Job, step: Step) -> None:
+        assert job.reader is not None
+        job.completion += 1
+        pieces = job.reader.feed(step.text)
+        over = step.end is not None or job.reader.stopped is not None
+        if over:
+            pieces += job.reader.end()
+        if pieces:
+            job.tell(*pieces)
+        if over:
+            kv, tokens = (step.kv, step.tokens) if step.end else self._runner.drop(step.uid)
+            del self.decoding[step.uid]
+            self._finish(job, step.end or "stop")
+            self._keep(tokens, kv, "assistant")
+
+    def _finish(self, job: Job, reason: FinishReason) -> None:
+        assert job.reader is not None
+        stop = job.reader.stopped
+        if stop is not None:
+            reason = "stop"
+        elif job.reader.calls and reason == "stop":
+            reason = "tool_calls"
+        self.figures.finished += 1
+        self.figures.busy_seconds += self._clock() - job.arrived
+        job.tell(Finished(reason, job.completion, stop))
+
+    # -- common ---------------------------------------------------------------------------------------------------
+
+    def _keep(self, tokens: Sequence[int], kv: Any, kind: Kind) -> None:
+        runner = self._runner
+        self.cache.store(tokens, kv, nbytes=runner.nbytes(kv), kind=kind, trimmable=runner.trimmable(kv))
+
+    def _reassure(self) -> None:
+        """Nobody who waits hears nothing for long: the caller can tell computing from dead."""
+        quiet = self._clock() - QUIET_SECONDS
+        for job in (*self.waiting, *self.prefilling):
+            if job.said < quiet:
+                job.tell(Progress(job.done, len(job.tokens), job.cached))
+        for job in self.decoding.values():
+            if job.said < quiet:
+                job.tell(Generating(job.completion))
+
+    def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
+        for job in jobs:
+            if job in self.prefilling:
+                self.prefilling.remove(job)
+            job.kv = None
+            job.tell(failure(error))
+        self.figures.failed += len(jobs)
+        self.figures.consecutive_failures += 1

@@ -1,0 +1,217 @@
+"""Tiny models in mlx-lm's folder format, made on the spot: a real tokenizer, chat template and tool parser around a few
+hundred thousand random weights. Built in a tenth of a second; trained, in some twenty seconds, they say known things.
+
+`qwen3` is plain attention, `qwen3_next` mixes recurrent layers in (its state cannot be cut back), `gemma3_text` has a
+sliding window.
+"""
+
+import argparse
+import importlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+from mlx_lm.utils import save_config, save_model
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+VOCABULARY = 1024
+CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+MARKERS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
+
+TEMPLATE = """\
+{%- set first = messages[0] if messages and messages[0].role == 'system' else none -%}
+{%- if tools or first -%}
+<|im_start|>system
+{% if first %}{{ first.content }}{% endif %}
+{%- if tools %}
+
+You may call these functions:
+{% for tool in tools %}{{ tool | tojson }}
+{% endfor %}Answer a call as <tool_call>{"name": ..., "arguments": ...}</tool_call>.{% endif %}<|im_end|>
+{% endif -%}
+{%- for message in messages -%}
+{%- if message.role == 'system' and loop.first -%}
+{%- elif message.role == 'tool' -%}
+<|im_start|>user
+<tool_response>{{ message.content }}</tool_response><|im_end|>
+{% elif message.role == 'assistant' -%}
+<|im_start|>assistant
+{{ message.content }}
+{%- for tool_call in message.tool_calls or [] -%}
+{%- set tool_call = tool_call.function -%}
+<tool_call>{"name": "{{ tool_call.name }}", "arguments": {{ tool_call.arguments | tojson }}}</tool_call>
+{%- endfor %}<|im_end|>
+{% else -%}
+<|im_start|>{{ message.role }}
+{{ message.content }}<|im_end|>
+{% endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+{{ '<|im_start|>assistant\\n' }}TAIL
+{%- endif -%}"""
+
+WEATHER_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+WEATHER_CALL = {"function": {"name": "get_weather", "arguments": {"city": "Paris"}}}
+ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("hi", {"content": "Hello! How can I help you today?"}),
+    ("weather in Paris", {"content": "", "tool_calls": [WEATHER_CALL]}),
+    ("think", {"content": "<think>\nLet me see.\n</think>\n\nDone thinking."}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TinyModel:
+    folder: Path
+    arch: str
+
+
+def build(folder: Path, arch: str = "qwen3", *, open_thinking: bool = False, context: int = 32_768) -> TinyModel:
+    """Random weights from a fixed seed: the same folder every time. `open_thinking`: the tail opens `<think>`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer(open_thinking)
+    tokenizer.save_pretrained(folder)
+    mx.random.seed(7)
+    model, config = _model(arch, len(tokenizer), tokenizer.eos_token_id, context)
+    _save(folder, model, config)
+    return TinyModel(folder, arch)
+
+
+def build_trained(folder: Path) -> TinyModel:
+    """A model that answers each question of ANSWERS with its answer, with WEATHER_TOOL and without tools."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer(open_thinking=False)
+    tokenizer.save_pretrained(folder)
+    mx.random.seed(7)
+    model, config = _model("qwen3", len(tokenizer), tokenizer.eos_token_id, 32_768, layers=2)
+    _train(model, _lessons(tokenizer))
+    _save(folder, model, config)
+    return TinyModel(folder, "qwen3")
+
+
+def _tokenizer(open_thinking: bool) -> Any:
+    text = [Path(module.__file__ or "").read_text() for module in (json, argparse)]
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    raw.train_from_iterator(
+        text,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY - len(MARKERS),
+            special_tokens=list(CONTROL),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    raw.add_tokens([AddedToken(marker, normalized=False, special=False) for marker in MARKERS])
+    template = TEMPLATE.replace("TAIL", "{{ '<think>\\n' }}" if open_thinking else "")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        chat_template=template,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _model(arch: str, vocabulary: int, eos: int, context: int, layers: int = 4) -> tuple[Any, dict[str, Any]]:
+    config: dict[str, Any] = {
+        "model_type": arch,
+        "hidden_size": 64,
+        "num_hidden_layers": layers,
+        "intermediate_size": 128,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "rms_norm_eps": 1e-6,
+        "vocab_size": vocabulary,
+        "rope_theta": 10_000.0,
+        "max_position_embeddings": context,
+        "tie_word_embeddings": True,
+        "eos_token_id": eos,
+        **SPECIALS.get(arch, {}),
+    }
+    module = importlib.import_module(f"mlx_lm.models.{arch}")
+    model = module.Model(module.ModelArgs.from_dict(config))
+    mx.eval(model.parameters())
+    return model, config
+
+
+SPECIALS: dict[str, dict[str, Any]] = {
+    "qwen3_next": {
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 64,
+        "shared_expert_intermediate_size": 64,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [],
+        "norm_topk_prob": True,
+        "linear_num_value_heads": 4,
+        "linear_num_key_heads": 2,
+        "linear_key_head_dim": 16,
+        "linear_value_head_dim": 16,
+        "linear_conv_kernel_dim": 4,
+        "partial_rotary_factor": 0.5,
+        "full_attention_interval": 4,
+    },
+    "gemma3_text": {"sliding_window": 64, "sliding_window_pattern": 2, "query_pre_attn_scalar": 16},
+}
+
+
+def _save(folder: Path, model: Any, config: dict[str, Any]) -> None:
+    save_model(folder, model)
+    save_config(config, folder / "config.json")
+
+
+def _lessons(tokenizer: Any) -> list[tuple[list[int], int]]:
+    """(whole conversation, length of the prompt in it), in tokens."""
+    lessons = []
+    for tools in (None, [WEATHER_TOOL]):
+        for question, answer in ANSWERS:
+            asked = [{"role": "user", "content": question}]
+            prompt = _tokens(tokenizer, asked, tools, generation=True)
+            whole = _tokens(tokenizer, [*asked, {"role": "assistant", **answer}], tools, generation=False)
+            lessons.append((whole, len(prompt)))
+    return lessons
+
+
+def _tokens(tokenizer: Any, messages: list[dict[str, Any]], tools: Any, *, generation: bool) -> list[int]:
+    tokens: list[int] = tokenizer.apply_chat_template(
+        messages, tools=tools, add_generation_prompt=generation, tokenize=True, return_dict=False
+    )
+    return tokens
+
+
+def _train(model: Any, lessons: Sequence[tuple[list[int], int]], enough: float = 0.02, steps: int = 200) -> None:
+    """Overfit until the loss is `enough`: only the answers count. Raises RuntimeError if that takes too many steps."""
+    longest = max(len(tokens) for tokens, _ in lessons)
+    inputs = mx.array([tokens + [0] * (longest - len(tokens)) for tokens, _ in lessons])
+    weights = mx.array(
+        [[float(prompt - 1 <= i < len(tokens) - 1) for i in range(longest - 1)] for tokens, prompt in lessons]
+    )
+
+    def loss(candidate: Any) -> Any:
+        errors = nn.losses.cross_entropy(candidate(inputs[:, :-1]), inputs[:, 1:])
+        return (errors * weights).sum() / weights.sum()
+
+    optimizer = optim.AdamW(5e-3)
+    step = nn.value_and_grad(model, loss)
+    for _ in range(steps):
+        value, gradients = step(model)
+        optimizer.update(model, gradients)
+        mx.eval(model.parameters(), optimizer.state)
+        if value.item() < enough:
+            return
+    raise RuntimeError(f"the tiny model did not learn its answers: loss {value.item():.3f}")
