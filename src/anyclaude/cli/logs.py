@@ -40,8 +40,8 @@ def open_log(home: Path) -> Path:
     folder = _private_folder(home)
     _prune(folder)
     path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    sink = logging.StreamHandler(os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace"))
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    sink = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     sink.setFormatter(_Escaped(_FORMAT, "%Y-%m-%dT%H:%M:%S"))
     logging.getLogger().handlers[:] = [sink]
     return path

@@ -41,8 +41,8 @@ _OURS: Final = frozenset(
 )
 """Keys that claude has no use for. It runs commands, and they would see them."""
 
-# Claude Code lets the `env` of its own settings files win over what it inherits, a base URL there included; the first of
-# these makes it leave the variables of providers alone. The second: a window of a million tokens is never on offer.
+# Claude Code lets the `env` of its own settings files win over what it inherits, a base URL there included; the first
+# of these makes it leave the variables of providers alone. The second: a window of a million tokens is never on offer.
 _FIRM: Final = {
     "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "1",
     "CLAUDE_CODE_DISABLE_1M_CONTEXT": "1",

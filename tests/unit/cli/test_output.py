@@ -1,0 +1,53 @@
+"""What reaches the terminal."""
+
+import io
+
+import pytest
+
+from anyclaude.cli.output import Terminal, plain, say
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_control_characters_of_others_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("model \x1b]0;evil\x07 of\r\nfour\x9b2J lines")
+    assert capsys.readouterr().err == "anyclaude: model ?]0;evil? of four?2J lines\n"
+
+
+def test_words_are_untouched() -> None:
+    assert plain("Modèle « é » 模型") == "Modèle « é » 模型"
+
+
+def test_progress_rewrites_its_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    tty = Tty()
+    monkeypatch.setattr("sys.stderr", tty)
+    screen = Terminal()
+    screen.progress("one")
+    screen.progress("two")
+    screen.say("done")
+    assert tty.getvalue() == "\r\x1b[Kanyclaude: one\r\x1b[Kanyclaude: two\r\x1b[Kanyclaude: done\n"
+
+
+def test_progress_is_a_line_for_each_new_text_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Terminal()
+    for text in ("one", "one", "two"):
+        screen.progress(text)
+    screen.clear()
+    assert capsys.readouterr().err == "anyclaude: one\nanyclaude: two\n"
+
+
+def test_a_closed_stderr_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr("sys.stderr", stream)
+    say("nobody hears this")
+
+
+def test_the_exports_are_two_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().exports("http://127.0.0.1:9", "abc")
+    out, err = capsys.readouterr()
+    assert out == "export ANTHROPIC_BASE_URL=http://127.0.0.1:9\nexport ANTHROPIC_AUTH_TOKEN=abc\n"
+    assert err == ""
