@@ -50,13 +50,13 @@ class ChunkReader:
         if self.over:
             return []
         self.chunks += 1
-        if not isinstance(chunk, Mapping):
+        if not isinstance(chunk, dict):
             return self._fail(UpstreamBroken("the model server sent a chunk that is not a JSON object"))
         if chunk.get("error"):
             return self._fail(convert_failure(None, chunk))
         self.usage = convert_usage(chunk) or self.usage
         choices = chunk.get("choices")
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return []
         return self._choice(choices[0])
 
@@ -96,7 +96,7 @@ class ChunkReader:
             return self._fail(convert_failure(None, {"error": error}))
         events: list[ModelEvent] = []
         delta = choice.get("delta") or choice.get("message")
-        if isinstance(delta, Mapping):
+        if isinstance(delta, dict):
             self._delta(delta, events)
         if choice.get("finish_reason"):
             if choice["finish_reason"] == "error":
@@ -152,5 +152,5 @@ def _plain(content: object) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "".join(_plain(part.get("text") or "") for part in content if isinstance(part, Mapping))
+        return "".join(_plain(part.get("text") or "") for part in content if isinstance(part, dict))
     return ""

@@ -21,6 +21,8 @@ class ObjectScanner:
 
     def feed(self, piece: str) -> str:
         """The part of `piece` up to the end of the object: all of it while the object is open, '' after it."""
+        if self._in_string and not self._escaped and '"' not in piece and "\\" not in piece:
+            return piece  # the common case, as a model writes a file
         position = 0
         while position < len(piece) and not self.complete:
             step = self._through_string if self._in_string else self._to_next_mark

@@ -61,7 +61,7 @@ class _Call:
         return "".join(self.pieces)
 
     def add(self, piece: str) -> None:
-        if kept := self.scanner.feed(piece):
+        if piece and (kept := self.scanner.feed(piece)):
             self.pieces.append(kept)
 
 
@@ -110,11 +110,10 @@ class ToolCallQueue:
         """The call that a fragment belongs to, a new one, or None for a repetition."""
         key: object = index if isinstance(index, int) else upstream_id
         call = self._latest if key is None else self._by_key.get(key)
-        if call is None or self._begins_another(call, upstream_id, name, piece):
-            if upstream_id is None and name is None and not piece:
-                return None
-            return self._begin(key, upstream_id)
-        return None if call.complete else call
+        named = upstream_id is not None or name is not None
+        if call is None or (named and self._begins_another(call, upstream_id, name, piece)):
+            return self._begin(key, upstream_id) if named or piece else None
+        return None if call.scanner.complete else call
 
     def _begins_another(self, call: _Call, upstream_id: str | None, name: str | None, piece: str) -> bool:
         if upstream_id and call.upstream_id and upstream_id != call.upstream_id:
@@ -144,7 +143,7 @@ class ToolCallQueue:
 
     def _speak(self, call: _Call, final: bool, events: list[ModelEvent]) -> None:
         """What can be said of the call now."""
-        settled = final or call.complete
+        settled = final or call.scanner.complete
         if not settled and (call.name is None or call.suspect):
             return
         if not call.started:

@@ -9,13 +9,13 @@ from anyclaude.wire.events import UsageReport
 def convert_usage(chunk: Mapping[str, Any]) -> UsageReport | None:
     """The counts that a chunk carries, None when it carries none. Wrong types count as unknown, never as an error."""
     usage = chunk.get("usage")
-    if isinstance(usage, Mapping) and "prompt_tokens" in usage:
+    if isinstance(usage, dict) and "prompt_tokens" in usage:
         details = usage.get("prompt_tokens_details")
-        cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else 0
+        cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
         prompt = _count(usage.get("prompt_tokens"))
         return UsageReport(prompt, min(cached, prompt), _count(usage.get("completion_tokens")))
     timings = chunk.get("timings")
-    if isinstance(timings, Mapping) and "prompt_n" in timings:
+    if isinstance(timings, dict) and "prompt_n" in timings:
         cached = _count(timings.get("cache_n"))
         return UsageReport(cached + _count(timings["prompt_n"]), cached, _count(timings.get("predicted_n")))
     return None
