@@ -17,9 +17,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 _OURS = ("ANTHROPIC_", "ANYCLAUDE_", "CLAUDE_CODE_", "LMSTUDIO_", "MLX_", "OPENROUTER_", "PROXY_ONLY")
 
 
+_KEPT = "ANYCLAUDE_CLAUDE"  # which Claude Code the end-to-end tests start
+
+
 def _steers(name: str) -> bool:
     """Whether a variable of this name changes what we or Claude Code do."""
-    return name.startswith(_OURS) or name.upper().endswith("_PROXY")
+    return (name.startswith(_OURS) and name != _KEPT) or name.upper().endswith("_PROXY")
 
 
 @pytest.fixture(autouse=True)

@@ -34,7 +34,7 @@ _OF_A_PLACE: Final = {
     "no low surrogate in string": "a surrogate escape stands alone in a string",
     "invalid high surrogate in string": "a surrogate escape stands alone in a string",
 }
-_NOT_NUMBERS: Final = ("NaN", "Infinity", "-Infinity")
+_NOT_NUMBERS: Final = ("NaN", "Infinity")
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def decode_lenient(text: str | bytes) -> Any | None:  # noqa: ANN401 - its reader checks every field
+def decode_lenient(text: str | bytes) -> Any | None:
     """What an upstream wrote, or None when it is not JSON that can be used.
 
     Beyond orjson it takes what real servers write: lone surrogate escapes (one character cut over two

@@ -108,7 +108,6 @@ class SseDecoder:
         # One byte more than the bound may be the LF that ends the last line.
         if len(self._pending) > self._max_event_bytes + 1:
             self._is_too_big = True
-            self._pending = bytearray()
         return events
 
     def _check_size(self) -> None:
