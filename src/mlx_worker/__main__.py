@@ -1,0 +1,187 @@
+"""`python -m mlx_worker`: one worker, started the way that computes fastest and ends with whoever started it.
+
+What `uvicorn mlx_worker.server:app` cannot do is done here: a fast BLAS is preloaded, for which this program starts
+itself once more; the model is fetched before the port opens, so that a bad one is one sentence and exit code 2; a line
+on stdout says the port, which the system may have chosen; and a closed stdin may end the worker.
+"""
+
+import argparse
+import errno
+import ipaddress
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+import uvicorn
+
+from mlx_worker import blas, models
+from mlx_worker.errors import ModelLoadError
+from mlx_worker.health import package_version
+from mlx_worker.settings import Settings, SettingsError
+
+STARTED_AGAIN = "MLX_WORKER_STARTED_AGAIN"  # guards against starting again for ever
+GRACE_SECONDS = 5  # for answers in work, once the worker is told to end
+LAST_SECONDS = 20.0  # then it ends, whatever its threads do
+
+
+class CannotServe(Exception):
+    """This worker cannot start. The message is one sentence with the next step."""
+
+
+class Ended(BaseException):
+    """A signal asked this program to end. Not an Exception: nobody on the way out may swallow it."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
+class Server(uvicorn.Server):
+    """Says its address on stdout as soon as the port accepts."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            with suppress(OSError):  # nobody reads it: no reason not to serve
+                print(f"mlx_worker listening on {_address(sockets[0])}", flush=True)  # noqa: T201
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to end. 0: all well, 2: could not start, 128 + N: ended by signal N."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _leave)
+    if options.exit_with_stdin:
+        threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
+    try:
+        _run(options)
+    except (CannotServe, ModelLoadError, SettingsError) as error:
+        sys.stderr.write(f"mlx_worker: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except Ended as ended:
+        return ended.code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mlx_worker",
+        description="Serve a model with MLX behind an OpenAI-compatible API. "
+        "The environment sets everything (MLX_MODEL_PATH, MLX_HOST, MLX_PORT, ...); these go before it.",
+    )
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1); others need MLX_WORKER_TOKEN")
+    parser.add_argument("--port", help="port to listen on (default 8081); 0 takes a free one")
+    parser.add_argument("--model", help="folder of an MLX model, or org/name on the Hugging Face hub")
+    parser.add_argument("--fetch-only", action="store_true", help="get the model, print its folder and end")
+    parser.add_argument("--exit-with-stdin", action="store_true", help="end when stdin is closed")
+    parser.add_argument("--version", action="version", version=f"mlx_worker {package_version()}")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    settings = _settings(options)
+    if options.fetch_only:
+        sys.stdout.write(f"{models.resolve(settings.model_path)}\n")
+        return
+    _start_again_with_fast_blas()
+    with _bound(settings) as listener:
+        models.resolve(settings.model_path)
+        _listen(listener, settings)
+        _serve(listener)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Flags go into the environment, where the application looks. Raises SettingsError, CannotServe."""
+    flags = {"MLX_HOST": options.host, "MLX_PORT": options.port, "MLX_MODEL_PATH": options.model}
+    os.environ.update({name: value for name, value in flags.items() if value is not None})
+    settings = Settings.from_environment(os.environ)
+    if settings.token is None and not _is_loopback(settings.host):
+        raise CannotServe(f"{settings.host} is open to other machines: set MLX_WORKER_TOKEN to a long random text")
+    return settings
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _start_again_with_fast_blas() -> None:
+    """Put a fast BLAS before MLX's own. The loader reads LD_PRELOAD at a program's start, hence the new start."""
+    if os.environ.pop(STARTED_AGAIN, None) is not None or blas.report().fast:
+        return
+    if added := blas.preload_environment(os.environ):
+        program = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, program, {**os.environ, **added, STARTED_AGAIN: "1"})  # noqa: S606 (our own program)
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """The port is ours from now on, but refuses connections until the model is there. Raises CannotServe."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise _cannot_listen(settings, error) from error
+    return listener
+
+
+def _listen(listener: socket.socket, settings: Settings) -> None:
+    try:
+        listener.listen(2048)
+    except OSError as error:  # another program took the port while the model was fetched
+        raise _cannot_listen(settings, error) from error
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> CannotServe:
+    where = f"port {settings.port} on {settings.host}"
+    if error.errno == errno.EADDRINUSE:
+        return CannotServe(f"{where} is taken: end what listens there, or choose another port with --port")
+    return CannotServe(f"{where} cannot be used ({error.strerror}): choose another with --host and --port")
+
+
+def _serve(listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        "mlx_worker.server:app",
+        log_level="warning",
+        access_log=False,
+        workers=1,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=75,  # longer than clients keep a connection, so that none is closed under a request
+    )
+    Server(config).run(sockets=[listener])
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Unwinds, so that a fetch in work ends its child and removes its files."""
+    raise Ended(128 + number)
+
+
+def _end_with_stdin() -> None:
+    """A parent that is killed cannot say so, but its end of the pipe closes."""
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(LAST_SECONDS)
+    os._exit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    code = main()
+    with suppress(OSError):
+        sys.stdout.flush()
+    os._exit(code)  # an orderly exit sometimes aborts in MLX's own threads (0.32.4: "terminate called without ...")
