@@ -34,10 +34,10 @@ class Batches:
             raise StopAsyncIteration
         try:
             async with asyncio.timeout_at(self._deadline):
-                piece = await anext(self._reads)
+                piece = await anext(self._reads, None)
+            if piece is None:
+                return [*self._decode(self._decoder.end()), *self._reader.end()]
             return self._decode(self._decoder.feed(piece))
-        except StopAsyncIteration:
-            return [*self._decode(self._decoder.end()), *self._reader.end()]
         except TimeoutError:
             return self._reader.fail(UpstreamTimeout(f"{self._origin} went silent before its answer was complete"))
         except AnyclaudeError as error:

@@ -23,6 +23,7 @@ from anyclaude.errors import (
     UpstreamUnreachable,
 )
 from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta
+from anyclaude.wire.sse import MAX_EVENT_BYTES
 from tests.support.raw_upstream import STREAM_HEAD, Connection, framed, raw_upstream, sse, whole
 from tests.support.streams import finish, text, usage
 
@@ -195,13 +196,18 @@ async def _error_inside(connection: Connection) -> None:
     await connection.stream(text("Hel"), {"error": {"message": "out of memory"}})
 
 
+async def _endless_event(connection: Connection) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    await connection.send(head, sse(text("Hel")), b"data: " + b"x" * (MAX_EVENT_BYTES + 2))
+
+
 async def _html(connection: Connection) -> None:
     await connection.send(whole(200, b"<html>a portal</html>", Content_Type="text/html"))
 
 
 FAULTS = [
     *(_cut, _reset, _clean_end, _unframed_end, _short_of_its_length, _gzip_cut),
-    *(_done_without_finish, _no_json, _bad_utf8, _error_inside, _html),
+    *(_done_without_finish, _no_json, _bad_utf8, _error_inside, _endless_event, _html),
 ]
 
 
