@@ -16,7 +16,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from pydantic import SecretStr
@@ -38,6 +38,8 @@ READY_DEADLINE: Final = 1800.0
 POLL: Final = 0.25
 GRACE: Final = 5.0
 """Seconds that it gets to end by itself."""
+LAST_WORDS: Final = 1.0
+"""Seconds for what it wrote before its end to be read."""
 
 _LISTENING: Final = re.compile(r"^mlx_worker listening on (http://127\.0\.0\.1:\d+)\s*$")
 _BAR: Final = re.compile(r"\d+%\|")  # a progress bar of huggingface_hub
@@ -57,12 +59,15 @@ class LocalWorker:
 
     node: Node
     process: asyncio.subprocess.Process
-    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=5))
+    readers: "asyncio.Future[tuple[None, None]]"
+    last_words: deque[str]
 
-    def failure(self) -> str | None:
+    async def failure(self) -> str | None:
         """Why it is gone, in one sentence; None while it runs."""
-        code = self.process.returncode
-        return None if code is None else _gone(code, self.last_words)
+        if self.process.returncode is None:
+            return None
+        await asyncio.wait([self.readers], timeout=LAST_WORDS)
+        return _gone(self.process.returncode, self.last_words)
 
 
 @asynccontextmanager
@@ -84,7 +89,7 @@ async def local_worker(
     readers = asyncio.gather(_read_stdout(process, listening), _read_stderr(process, words, watcher))
     try:
         url = await _listening(listening, readers, process, words)
-        yield LocalWorker(Node(id="local", url=url, token=SecretStr(token)), process, words)
+        yield LocalWorker(Node(id="local", url=url, token=SecretStr(token)), process, readers, words)
     finally:
         await _end(process, readers)
 
@@ -101,7 +106,7 @@ async def wait_ready(ready: Callable[[], Awaitable[ModelInfo]], worker: LocalWor
                 raise SetupError(f"the worker has not loaded its model in {READY_DEADLINE:.0f} s: {error}") from error
         with suppress(TimeoutError):
             await asyncio.wait_for(worker.process.wait(), POLL)
-        failure = worker.failure()
+        failure = await worker.failure()
         if failure is not None:
             raise SetupError(failure)
 
@@ -182,9 +187,8 @@ async def _end(process: asyncio.subprocess.Process, readers: "asyncio.Future[tup
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), patience)
     _signal_group(process.pid, signal.SIGKILL)
-    readers.cancel()
-    with suppress(asyncio.CancelledError):
-        await readers
+    with suppress(TimeoutError):
+        await asyncio.wait_for(readers, LAST_WORDS)
     log.info("worker ended with %s", process.returncode)
 
 

@@ -1,0 +1,61 @@
+"""A program in the role of claude, which does what its last arguments say and tells about it line by line.
+
+`stub_claude(folder)` writes it there and returns its path. Its words: `exit N`, `die SIGNAME`, `show` (arguments,
+environment, terminal as one JSON line), `crash` (raw mode, then SIGKILL), `listen` (says `ready PID`, then every signal
+that it gets; SIGTERM ends it with 7), `stubborn` (as `listen`, but SIGTERM does not end it).
+"""
+
+import sys
+from pathlib import Path
+
+_PROGRAM = """
+import json, os, signal, sys, time, tty
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+def show():
+    terminal = os.isatty(0) and list(os.get_terminal_size(0))
+    descriptors = sorted(int(name) for name in os.listdir("/dev/fd"))[:-1]
+    shown = {"argv": sys.argv[1:], "environ": dict(os.environ), "terminal": terminal, "group": os.getpgrp(),
+             "parent": os.getppid(), "descriptors": descriptors}
+    say(json.dumps(shown))
+
+def listen(ends):
+    def hear(number, frame):
+        say("got", signal.Signals(number).name)
+        if number == signal.SIGTERM and ends:
+            os._exit(7)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH, signal.SIGCONT):
+        signal.signal(number, hear)
+    say("ready", os.getpid())
+    for line in sys.stdin:
+        say("read", line.strip())
+        if line.strip() == "bye":
+            sys.exit(5)
+    while True:
+        signal.pause()
+
+word = next(w for w in sys.argv[1:] if w in ("exit", "die", "show", "crash", "listen", "stubborn"))
+last = sys.argv[-1]
+if word == "exit":
+    sys.exit(int(last))
+elif word == "die":
+    os.kill(os.getpid(), signal.Signals[last])
+elif word == "show":
+    show()
+elif word == "crash":
+    tty.setraw(0)
+    os.write(1, b"\\x1b[?25lraw\\r\\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+else:
+    listen(word == "listen")
+"""
+
+
+def stub_claude(folder: Path) -> str:
+    """Write it as an executable file `claude`."""
+    path = folder / "claude"
+    path.write_text(f"#!{sys.executable} -I\n{_PROGRAM}")
+    path.chmod(0o755)
+    return str(path)
