@@ -5,7 +5,7 @@ doubled or missing, ids used again, `system` among the messages, messages of one
 empty or unknown. `faults` is the other end: the order that the strictest chat templates ask for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -60,31 +60,50 @@ _TOOL_USES = st.builds(
     _INPUTS,
 )
 _RESULT_BLOCKS = st.one_of(_TEXT_BLOCKS, _IMAGES, _ODD_BLOCKS, st.just({"type": "tool_reference", "tool_name": "Bash"}))
-_RESULTS = st.builds(
-    lambda id_, content, extra: {"type": "tool_result", "tool_use_id": id_, **content, **extra},
-    _IDS,
-    st.one_of(
-        st.just({}),
-        st.builds(lambda text: {"content": text}, TEXTS),
-        st.builds(lambda blocks: {"content": blocks}, st.lists(_RESULT_BLOCKS, max_size=3)),
-    ),
-    st.sampled_from([{}, {"is_error": False}, {"is_error": True}]),
-)
+_USER_BLOCKS = st.one_of(_TEXT_BLOCKS, _IMAGES, _ODD_BLOCKS)
+_ASSISTANT_BLOCKS = st.one_of(_TEXT_BLOCKS, _THINKING, _ODD_BLOCKS, _TOOL_USES)
+_NEXT_ROLES = {
+    "user": ("assistant", "assistant", "assistant", "user", "system"),
+    "assistant": ("user", "user", "user", "user", "system", "assistant"),
+    "system": ("assistant", "assistant", "user", "system"),
+}
 
 
-def _said(role: str, *blocks: st.SearchStrategy[Block]) -> st.SearchStrategy[Message]:
-    contents = st.one_of(TEXTS, st.lists(st.one_of(*blocks), max_size=4))
-    return st.builds(lambda content: {"role": role, "content": content}, contents)
+@st.composite
+def histories(draw: st.DrawFn) -> list[Message]:
+    """A history that breaks any rule now and then, but is a conversation with calls and results at heart."""
+    messages: list[Message] = []
+    role = draw(st.sampled_from(["user", "user", "assistant", "system"]))
+    for _ in range(draw(st.sampled_from([8, 6, 4, 3, 2, 1]))):
+        messages.append({"role": role, "content": _content(draw, role, messages[-1:])})
+        role = draw(st.sampled_from(_NEXT_ROLES[role]))
+    return messages
 
 
-_USERS = _said("user", _TEXT_BLOCKS, _IMAGES, _ODD_BLOCKS, _RESULTS, _RESULTS)
-_ASSISTANTS = _said("assistant", _TEXT_BLOCKS, _THINKING, _ODD_BLOCKS, _TOOL_USES, _TOOL_USES)
-_SYSTEMS = _said("system", _TEXT_BLOCKS)
+def _content(draw: st.DrawFn, role: str, before: Sequence[Message]) -> str | list[Block]:
+    if role == "system":
+        return draw(TEXTS) if draw(st.booleans()) else draw(st.lists(_TEXT_BLOCKS, max_size=2))
+    calls = call_ids(before)
+    if not calls and draw(st.integers(0, 3)) == 0:
+        return draw(TEXTS)
+    if role == "assistant":
+        return draw(st.lists(_ASSISTANT_BLOCKS, max_size=3)) + draw(st.lists(_TOOL_USES, max_size=2))
+    kept = draw(st.sampled_from([len(calls), len(calls) // 2]))
+    ids = draw(st.permutations(calls))[:kept] + draw(st.lists(_IDS, max_size=1))
+    results = [_result(draw, id_) for id_ in ids]
+    return draw(st.permutations(results + draw(st.lists(_USER_BLOCKS, max_size=2))))
 
-HISTORIES: st.SearchStrategy[list[Message]] = st.lists(
-    st.one_of(_USERS, _ASSISTANTS, _SYSTEMS), min_size=1, max_size=10
-)
-"""Any history that Claude Code or something worse can send, in no particular order."""
+
+def _result(draw: st.DrawFn, id_: str) -> Block:
+    content = draw(st.one_of(st.none(), TEXTS, st.lists(_RESULT_BLOCKS, max_size=3)))
+    mark = draw(st.sampled_from([{}, {"is_error": False}, {"is_error": True}]))
+    return {"type": "tool_result", "tool_use_id": id_} | ({} if content is None else {"content": content}) | mark
+
+
+def call_ids(messages: Iterable[Message]) -> list[str]:
+    """The ids of all calls in these messages, in their order."""
+    blocks = [block for message in messages for block in message["content"] if isinstance(block, dict)]
+    return [block["id"] for block in blocks if block["type"] == "tool_use"]
 
 
 @st.composite
@@ -110,7 +129,7 @@ def _answer(draw: st.DrawFn, turn: int) -> Message:
 
 
 def _question(draw: st.DrawFn, before: Sequence[Message]) -> Message:
-    calls = [block["id"] for message in before for block in message["content"] if block["type"] == "tool_use"]
+    calls = call_ids(before)
     results = [
         {"type": "tool_result", "tool_use_id": id_, "content": draw(TEXTS)} for id_ in draw(st.permutations(calls))
     ]
@@ -118,20 +137,17 @@ def _question(draw: st.DrawFn, before: Sequence[Message]) -> Message:
     return {"role": "user", "content": results + texts}
 
 
-@st.composite
-def rewritten(draw: st.DrawFn, history: Sequence[Message]) -> list[Message]:
-    """The same history as a later request of Claude Code writes it: marks moved, one text block or a string."""
-    return [_rewritten(draw, message) for message in history]
+def rewritten(history: Sequence[Message]) -> list[Message]:
+    """The same history in other words: every string a block, every lone text block a string, every mark moved."""
+    return [message | {"content": _other_form(message["content"])} for message in history]
 
 
-def _rewritten(draw: st.DrawFn, message: Message) -> Message:
-    content = message["content"]
+def _other_form(content: str | list[Block]) -> str | list[Block]:
     if isinstance(content, str):
-        return {**message, "content": [{"type": "text", "text": content}]} if draw(st.booleans()) else message
-    if [block["type"] for block in content] == ["text"] and draw(st.booleans()):
-        return {**message, "content": content[0]["text"]}
-    marked = [block | draw(st.sampled_from([{}, {"cache_control": {"type": "ephemeral"}}])) for block in content]
-    return {"content": marked} | message | {"content": marked}
+        return [{"citations": [], "text": content, "type": "text"}]
+    if [block["type"] for block in content] == ["text"]:
+        return str(content[0]["text"])
+    return [block | {"cache_control": {"type": "ephemeral"}} for block in content]
 
 
 def faults(chat: Sequence[Message]) -> Iterator[str]:

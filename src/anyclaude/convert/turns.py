@@ -50,7 +50,6 @@ def chat_messages(messages: Iterable[Message], profile: Profile) -> list[ChatMes
             chat.append(said)
         else:
             chat += _user_messages(turn, calls, profile)
-            calls = []
     if chat[-1] == {"role": "assistant", "content": NO_CONTENT}:
         chat.pop()
     return chat

@@ -128,6 +128,16 @@ def test_a_system_entry_after_results_and_words_stays_behind_the_words() -> None
     assert answered[2:] == [tool("a"), user(f"and now\n{NOTE}")]
 
 
+def test_a_system_entry_after_an_image_in_a_result_stays_behind_the_image() -> None:
+    answered = chat(user("go"), assistant(call("a")), user(result("a", [IMAGE])), system("note"))
+    assert answered[2] == tool("a", "[image: it follows in the user message]")
+    assert answered[3]["content"][1:] == [IMAGE_PART, {"type": "text", "text": NOTE}]
+
+
+def test_an_empty_text_beside_results_is_nothing() -> None:
+    assert chat(user("go"), assistant(call("a")), user(result("a"), ""))[2:] == [tool("a")]
+
+
 def test_a_system_entry_first_or_after_the_assistant_is_a_user_message() -> None:
     assert chat(system("note"), user("hi")) == [user(f"{NOTE}\nhi")]
     assert chat(user("hi"), assistant("yes"), system("note")) == [user("hi"), assistant("yes"), user(NOTE)]
