@@ -44,6 +44,7 @@ def open_log(home: Path) -> Path:
     sink = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     sink.setFormatter(_Escaped(_FORMAT, "%Y-%m-%dT%H:%M:%S"))
     logging.getLogger().handlers[:] = [sink]
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes down every URL, and one may hold a password
     return path
 
 

@@ -18,7 +18,6 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from anyclaude.errors import SetupError
@@ -36,18 +35,15 @@ _NOT_IGNORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 def find_claude(environ: Mapping[str, str]) -> str:
     """The program to start: ANYCLAUDE_CLAUDE if set, else `claude` on PATH. Raises SetupError."""
     named = environ.get(VARIABLE)
+    found = shutil.which(os.path.expanduser(named or "claude"), path=environ.get("PATH", os.defpath))
+    if found is not None:
+        return found
     if named:
-        path = os.path.expanduser(named)
-        if Path(path).is_file() and os.access(path, os.X_OK):
-            return path
         raise SetupError(f"{VARIABLE} names {named}, which is not a program that can be run")
-    found = shutil.which("claude", path=environ.get("PATH", os.defpath))
-    if found is None:
-        raise SetupError(
-            "claude is not on PATH; install it with `npm install -g @anthropic-ai/claude-code`, "
-            f"or set {VARIABLE} to where it is"
-        )
-    return found
+    raise SetupError(
+        "claude is not on PATH; install it with `npm install -g @anthropic-ai/claude-code`, "
+        f"or set {VARIABLE} to where it is"
+    )
 
 
 async def run_claude(

@@ -96,6 +96,7 @@ class _Session:
     async def _ready(self, backend: Backend, worker: LocalWorker | None) -> ModelInfo:
         if worker is None:
             return await backend.ready()
+        self.screen.progress("the worker loads its model")
         model = await wait_ready(backend.ready, worker)
         self.screen.clear()
         return model

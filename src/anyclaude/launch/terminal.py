@@ -11,8 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-# Show the cursor; stop reporting pastes, focus and the mouse; leave the extended keyboard modes; plain colours.
-_CALM: Final = b"\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[<u\x1b[>4m\x1b[0m\r\n"
+# Show the cursor; stop reporting pastes, focus and the mouse; leave the extended keyboard modes; plain colours; a new
+# line, and nothing of the old screen below it.
+_CALM: Final = (
+    b"\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[<u\x1b[>4m\x1b[0m\r\n\x1b[J"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,9 @@ def restore(saved: Saved | None, *, crashed: bool) -> None:
         with suppress(OSError, termios.error):
             if termios.tcgetattr(saved.descriptor) != saved.modes:
                 termios.tcsetattr(saved.descriptor, termios.TCSANOW, saved.modes)
-            if crashed and os.isatty(1):
-                os.write(1, _CALM)
+            if crashed:
+                termios.tcflush(saved.descriptor, termios.TCIFLUSH)  # keys meant for claude are no commands for a shell
+                os.write(saved.descriptor, _CALM)
     finally:
         signal.signal(signal.SIGTTOU, before)
 
