@@ -2,12 +2,32 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from measure import Counts, Figures
 
 _YARDSTICK = "relay"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measure. `best` is set where noise only adds; without `comparable` a ratio to the relay says nothing."""
+
+    label: str
+    unit: str
+    take: Callable[[Figures], float]
+    best: Callable[[Figures], float] | None = None
+    aim: float | None = None
+    comparable: bool = True
+
+    @property
+    def head(self) -> str:
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    def value(self, figures: Figures) -> str:
+        best = f" ({_number(self.best(figures))})" if self.best else ""
+        return _number(self.take(figures)) + best
 
 
 def _median(name: str) -> Callable[[Figures], float]:
@@ -18,21 +38,24 @@ def _added(percent: int) -> Callable[[Figures], float]:
     return lambda figures: percentile(figures.added_ms, percent)
 
 
-# What a row says, its unit, how it is taken, its aim, whether a ratio to the relay means something.
-_ROWS: tuple[tuple[str, str, Callable[[Figures], float], float | None, bool], ...] = (
-    ("CPU a request, tiny answer", "ms", _median("request_cpu_ms"), 3.0, True),
-    ("CPU a chunk, text in bursts", "µs", _median("text_chunk_us"), 12.0, True),
-    ("CPU a chunk, tool arguments in bursts", "µs", _median("tool_chunk_us"), 12.0, True),
-    ("CPU a chunk, text, one a write", "µs", _median("paced_chunk_us"), None, True),
-    ("added to the first content, p50", "ms", _added(50), None, True),
-    ("added to the first content, p99", "ms", _added(99), None, True),
-    ("streams at once: until all are done", "s", _median("streams_s"), None, True),
-    ("streams at once: first content, median", "ms", _median("streams_first_ms"), None, True),
-    ("streams at once: first content, last", "ms", _median("streams_last_first_ms"), None, True),
-    ("streams at once: slowest to median", "x", _median("streams_unfairness"), None, False),
-    ("streams at once: errors", "", lambda figures: float(len(figures.stream_errors)), 0.0, False),
-    ("memory at start", "MB", lambda figures: figures.rss_mb[0], None, True),
-    ("memory at the end", "MB", lambda figures: figures.rss_mb[-1], None, True),
+def _cpu(label: str, unit: str, name: str, aim: float | None) -> Row:
+    return Row(label, unit, _median(name), lambda figures: min(getattr(figures, name)), aim)
+
+
+_ROWS = (
+    _cpu("CPU a request, tiny answer", "ms", "request_cpu_ms", 3.0),
+    _cpu("CPU a chunk, text in bursts", "µs", "text_chunk_us", 12.0),
+    _cpu("CPU a chunk, tool arguments in bursts", "µs", "tool_chunk_us", 12.0),
+    _cpu("CPU a chunk, text, one a write", "µs", "paced_chunk_us", None),
+    Row("added to the first content, p50", "ms", _added(50)),
+    Row("added to the first content, p99", "ms", _added(99)),
+    Row("streams at once: until all are done", "s", _median("streams_s")),
+    Row("streams at once: first content, median", "ms", _median("streams_first_ms")),
+    Row("streams at once: first content, last", "ms", _median("streams_last_first_ms")),
+    Row("streams at once: slowest to median", "x", _median("streams_unfairness"), comparable=False),
+    Row("streams at once: errors", "", lambda figures: len(figures.stream_errors), aim=0.0, comparable=False),
+    Row("memory at start", "MB", lambda figures: figures.rss_mb[0]),
+    Row("memory at the end", "MB", lambda figures: figures.rss_mb[-1]),
 )
 
 
@@ -43,17 +66,18 @@ def percentile(samples: Sequence[float], percent: int) -> float:
 
 
 def table(figures: Mapping[str, Figures]) -> str:
-    """A row for each measure, a column for each target, then the ratios to the relay, then the aim."""
+    """A row for each measure, a column for each target, then the ratios to the relay, then the aim.
+
+    A value is the median of the rounds, that of the best round in brackets.
+    """
     others = [name for name in figures if name != _YARDSTICK] if _YARDSTICK in figures else []
-    heads = ["", *figures, *(f"{name}/{_YARDSTICK}" for name in others), "aim"]
-    rows = [heads]
-    for label, unit, take, aim, comparable in _ROWS:
-        taken = {name: take(of_target) for name, of_target in figures.items()}
-        ratios = [_ratio(taken[name], taken[_YARDSTICK]) if comparable else "" for name in others]
-        values = [_number(value) for value in taken.values()]
-        rows.append([f"{label} ({unit})" if unit else label, *values, *ratios, "" if aim is None else f"{aim:g}"])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    return "\n".join(_line(row, widths) for row in rows)
+    rows = [["", *figures, *(f"{name}/{_YARDSTICK}" for name in others), "aim"]]
+    for row in _ROWS:
+        ratios = [_ratio(row, figures[name], figures[_YARDSTICK]) for name in others]
+        values = [row.value(of_target) for of_target in figures.values()]
+        rows.append([row.head, *values, *ratios, "" if row.aim is None else f"{row.aim:g}"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(_line(texts, widths) for texts in rows)
 
 
 def as_json(figures: Mapping[str, Figures], counts: Counts, request_bytes: int) -> dict[str, Any]:
@@ -62,7 +86,7 @@ def as_json(figures: Mapping[str, Figures], counts: Counts, request_bytes: int) 
         "counts": asdict(counts) | {"request_bytes": request_bytes},
         "targets": {
             name: {
-                "table": {label: {"unit": unit, "value": take(found)} for label, unit, take, _, _ in _ROWS},
+                "table": {row.label: {"unit": row.unit, "value": row.take(found)} for row in _ROWS},
                 "rounds": asdict(found),
             }
             for name, found in figures.items()
@@ -70,8 +94,9 @@ def as_json(figures: Mapping[str, Figures], counts: Counts, request_bytes: int) 
     }
 
 
-def _ratio(value: float, yardstick: float) -> str:
-    return f"{value / yardstick:.1f}" if yardstick > 0 else "-"
+def _ratio(row: Row, figures: Figures, yardstick: Figures) -> str:
+    base = row.take(yardstick)
+    return f"{row.take(figures) / base:.1f}" if row.comparable and base > 0 else ""
 
 
 def _number(value: float) -> str:
