@@ -49,8 +49,8 @@ WITHOUT_TOOLS: Final = (
 )
 
 # What a person says about tools and prompt counts more than what we would choose.
-_HIS_TOOLS: Final = frozenset({"--tools", "--bare"})
-_HIS_PROMPT: Final = frozenset({"--system-prompt", "--system-prompt-file", "--bare", STATIC})
+_OWN_TOOLS: Final = frozenset({"--tools", "--bare"})
+_OWN_PROMPT: Final = frozenset({"--system-prompt", "--system-prompt-file", "--bare", STATIC})
 _ALLOWING: Final = frozenset({"--allowedTools", "--allowed-tools"})
 _COMMANDS: Final = """
     agents auth auto-mode doctor gateway install mcp plugin plugins project setup-token ultrareview update upgrade
@@ -98,15 +98,15 @@ def _largest(sizes: Sequence[Size], window: int | None) -> Size:
 def _arguments(size: Size, given: Sequence[str]) -> tuple[str, ...]:
     """`--tools` takes every word up to the next flag, so a flag always follows it."""
     names = {word.partition("=")[0] for word in given}
-    flags = () if names & _HIS_PROMPT else size.flags
-    if names & _HIS_TOOLS or size.tools is None:
+    flags = () if names & _OWN_PROMPT else size.flags
+    if names & _OWN_TOOLS or size.tools is None:
         return flags
     chosen = ",".join((*size.tools, *_allowed(given, size.tools))) if size.tools else ""
     return ("--tools", chosen, *(flags or (STATIC,)))
 
 
 def _allowed(given: Sequence[str], present: Sequence[str]) -> list[str]:
-    """Built-in tools that the person allows by name: he wants to use them."""
+    """Built-in tools that the person allows by name, and so wants to use."""
     found: dict[str, None] = {}
     allowing = False
     for word in given:
