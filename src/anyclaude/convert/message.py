@@ -4,7 +4,8 @@
 stand in the present state the open block is closed first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any, Final
 
 from anyclaude.convert.usage import anthropic_usage
@@ -65,9 +66,12 @@ class MessageWriter:
         }
 
     def feed(self, events: Iterable[ModelEvent]) -> list[Event]:
-        """The Anthropic events for some model events. Nothing may be fed after `Finished` or `Failed`."""
+        """The Anthropic events for some model events. Nothing may be fed after `Finished` or `Failed`.
+
+        Neighbouring deltas of one kind become one: in a burst the client has less to do, and so have we.
+        """
         out: list[Event] = []
-        for event in events:
+        for event in _joined(events):
             self._write(event, out)
         return out
 
@@ -113,6 +117,19 @@ class MessageWriter:
         out.append({"type": "message_delta", "delta": delta, "usage": self._usage})
         out.append({"type": "message_stop"})
         self._state = State.DONE
+
+
+def _joined(events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
+    """The events, with neighbouring deltas of one kind as one."""
+    for kind, group in groupby(events, type):
+        if kind is TextDelta:
+            yield TextDelta("".join([event.text for event in group]))  # type: ignore[union-attr]
+        elif kind is ToolArgsDelta:
+            yield ToolArgsDelta("".join([event.json for event in group]))  # type: ignore[union-attr]
+        elif kind is ThinkingDelta:
+            yield ThinkingDelta("".join([event.text for event in group]))  # type: ignore[union-attr]
+        else:
+            yield from group
 
 
 class MessageFold:

@@ -86,6 +86,7 @@ class ToolCallQueue:
         self._queue.append(event)
 
     def feed(self, fragments: Any) -> list[ModelEvent]:
+        """The events that the `tool_calls` of one delta lead to."""
         for fragment in fragments if isinstance(fragments, list) else [fragments]:
             if isinstance(fragment, dict):
                 self._add(fragment)
