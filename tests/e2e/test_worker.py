@@ -1,0 +1,30 @@
+"""The real Claude Code on the real worker with a real model: what `make run` does, but for the installation."""
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.claude_code import ClaudeCode
+
+pytestmark = pytest.mark.timeout(400)
+
+# A model of this size may find no end; and the likeliest word each time makes every run the same.
+STEADY = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "100", "CLAUDE_CODE_EXTRA_BODY": json.dumps({"temperature": 0})}
+
+
+async def test_a_fresh_machine_answers(tmp_path: Path) -> None:
+    """No server, no key, no model: the launcher starts a worker, which makes itself one."""
+    claude = ClaudeCode(tmp_path, mode="mlx-cluster", **STEADY)
+    answer = await claude.ask("What is the capital of France?", deadline=300)
+    assert answer.exit_code == 0, answer.ended.stderr
+    assert "Paris" in answer.text
+    assert answer.result["usage"]["output_tokens"] > 0
+    assert running(claude.home) == []
+
+
+def running(home: Path) -> list[str]:
+    """The command lines of whatever still runs in that account."""
+    everything = psutil.process_iter(["cmdline", "environ"])
+    return [" ".join(one.info["cmdline"]) for one in everything if (one.info["environ"] or {}).get("HOME") == str(home)]
