@@ -179,6 +179,8 @@ def _order_faults(chat: Sequence[Message]) -> Iterator[str]:
         if role == "assistant":
             waiting = [call["id"] for call in message.get("tool_calls", ())]
             ids += waiting
+    if waiting:
+        yield "a call at the end without its result"
     if len(ids) != len(set(ids)):
         yield "an id that stands for two calls"
 

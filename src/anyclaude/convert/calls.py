@@ -1,8 +1,8 @@
 """The tool calls of one conversation, with ids that are unique in it.
 
-Some servers count their calls from `call_0` in every answer, so the same id can stand for several calls. The
-first one keeps it, each later one gets a number; counted in order of appearance, a call has the same id in
-every request.
+An id that is good stays as it is, since reasoning that is carried back may refer to it. But some servers count from
+`call_0` in every answer, so one id can stand for several calls: the first keeps it, each later one gets a number.
+Everything is counted in order of appearance, so that a call has the same id in every request.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,17 @@ class Call:
 
 
 class CallIds:
-    """Hands out the ids of one conversation."""
+    """Hands out the ids of one conversation; `short` ones have 9 letters and digits, whatever the client's are."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, short: bool) -> None:
+        self._short = short
+        self._calls = 0
         self._seen: dict[str, int] = {}
 
     def call(self, claimed_id: str, name: str, arguments: str) -> Call:
-        return Call(self._unique(claimed_id or "call"), claimed_id, name or "unknown", arguments)
+        self._calls += 1
+        sent_id = f"call{self._calls:05}" if self._short else self._unique(claimed_id or "call")
+        return Call(sent_id, claimed_id, name or "unknown", arguments)
 
     def _unique(self, claimed_id: str) -> str:
         times = self._seen.get(claimed_id, 0)

@@ -17,6 +17,7 @@ class Profile:
     named_tool_choice: `tool_choice` may name a function. Without it, a named choice is `required` with that
     tool alone.
     none_tool_choice: `tool_choice: none` is enforced. Without it, a choice of `none` sends no tools.
+    short_call_ids: past calls are sent with ids of 9 letters and digits; Mistral's API and templates refuse all others.
     parallel_tool_calls: the server takes the `parallel_tool_calls` switch.
     response_format: `json_schema` is enforced.
     response_format_with_tools: ... also beside tools (llama.cpp answers 400 to both together).
@@ -31,6 +32,7 @@ class Profile:
     top_k: bool = False
     named_tool_choice: bool = True
     none_tool_choice: bool = False
+    short_call_ids: bool = False
     parallel_tool_calls: bool = True
     response_format: bool = True
     response_format_with_tools: bool = False

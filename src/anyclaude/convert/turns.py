@@ -38,10 +38,11 @@ def chat_messages(messages: Iterable[Message], profile: Profile) -> list[ChatMes
     """The conversation in chat form, without the system prompt.
 
     An assistant message at the very start gets a user message before it, since most templates refuse to begin
-    otherwise; one at the end stays last, as the beginning of the answer, unless it is empty.
+    otherwise; one at the end stays last, as the beginning of the answer, unless it is empty or calls a tool (no
+    server goes on after a call, llama.cpp answers 400).
     """
     chat: list[ChatMessage] = []
-    ids = CallIds()
+    ids = CallIds(short=profile.short_call_ids)
     calls: list[Call] = []
     for by_assistant, turn in groupby(messages, key=_by_assistant):
         if by_assistant:
@@ -50,6 +51,8 @@ def chat_messages(messages: Iterable[Message], profile: Profile) -> list[ChatMes
             chat.append(said)
         else:
             chat += _user_messages(turn, calls, profile)
+    if "tool_calls" in chat[-1]:
+        chat += _user_messages((), calls, profile)
     if chat[-1] == {"role": "assistant", "content": NO_CONTENT}:
         chat.pop()
     return chat

@@ -149,9 +149,9 @@ def test_a_system_entry_may_be_a_list_and_an_empty_one_is_nothing() -> None:
 
 
 def test_messages_of_one_role_in_a_row_are_one() -> None:
-    assert chat(
-        user("a"), user("b\n"), user("c"), assistant("x"), assistant("y", call("t1")), assistant(call("t2"))
-    ) == [
+    assert chat(user("a"), user("b\n"), user("c"), assistant("x"), assistant("y", call("t1")), assistant(call("t2")))[
+        :2
+    ] == [
         user("a\nb\nc"),
         called("t1", "t2", says="x\ny"),
     ]
@@ -172,7 +172,13 @@ def test_a_call_without_result_is_interrupted_once_the_user_speaks_again() -> No
         user("stop"),
     ]
     assert chat(user("go"), assistant(call("a")), user("stop"))[2:] == [tool("a", stopped), user("stop")]
-    assert chat(user("go"), assistant(call("a")))[1:] == [called("a")]
+
+
+def test_a_call_at_the_very_end_is_interrupted_too() -> None:
+    assert chat(user("go"), assistant(call("a")))[1:] == [
+        called("a"),
+        tool("a", "[no result: the call was interrupted]"),
+    ]
 
 
 def test_a_result_without_its_call_becomes_words() -> None:
@@ -204,6 +210,17 @@ def test_an_id_used_again_stands_for_one_call_each() -> None:
 def test_a_made_up_id_gives_way_to_one_that_is_taken() -> None:
     said = chat(user("go"), assistant(call("a_2"), call("a"), call("a"), call("a_3"), call(""), call("")))[1]
     assert [one["id"] for one in said["tool_calls"]] == ["a_2", "a", "a_3", "a_3_2", "call", "call_2"]
+
+
+def test_short_ids_are_counted_whatever_the_client_calls_them() -> None:
+    turns = [user("go"), assistant(call("toolu_x|1"), call("a")), user(result("a"), result("toolu_x|1"))]
+    assert chat(*turns, assistant(call("a")), user(result("a")), short_call_ids=True)[1:] == [
+        called("call00001", "call00002"),
+        tool("call00001"),
+        tool("call00002"),
+        called("call00003"),
+        tool("call00003"),
+    ]
 
 
 def test_thinking_is_dropped_or_carried_in_the_field_of_the_profile() -> None:
