@@ -14,11 +14,13 @@ class ModelInfo:
 
     context_window: tokens, as loaded, None when the upstream does not say.
     tools: whether its chat template takes tools, None when the upstream does not say.
+    images: whether it takes images, None when the upstream does not say.
     """
 
     id: str
     context_window: int | None = None
     tools: bool | None = None
+    images: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ What is loaded is asked of LM Studio's native API (`/api/v0/models`, since 0.3.6
 the plain `/v1/models`. `cache_prompt` lets llama.cpp keep the prompt of the last turn.
 """
 
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,6 +24,7 @@ _ASK: Final = 5.0  # seconds for a question to a local server
 PROFILE: Final = Profile(
     top_k=True,
     named_tool_choice=False,  # LM Studio: 400 "Invalid tool_choice type: 'object'", still so in 2026-07
+    short_call_ids=True,
     thinking_field="reasoning_content",
     constants={"cache_prompt": True},
 )
@@ -51,6 +53,11 @@ class LMStudioBackend(ChatBackend):
 
     async def ready(self) -> ModelInfo:
         """The model that will answer. Raises SetupError with the next step."""
+        chosen = await self._chosen()
+        self.profile = replace(PROFILE, images=chosen.images is not False)
+        return chosen
+
+    async def _chosen(self) -> ModelInfo:
         try:
             found = await self.models()
         except UpstreamUnreachable as error:
@@ -73,16 +80,15 @@ class LMStudioBackend(ChatBackend):
         entries.sort(key=lambda entry: entry.get("state") != "loaded")
         if entries and entries[0].get("state") != "loaded" and self._model == CURRENT_MODEL:
             raise self._nothing_loaded()
-        return [ModelInfo(entry["id"], _native_window(entry), _native_tools(entry)) for entry in entries]
+        return [_native_model(entry) for entry in entries]
 
     async def _llamacpp_model(self) -> list[ModelInfo]:
         props = await self._upstream.get(self._beside("/props"), _ASK)
         plain = await self._plain_models()
         settings = props.get("default_generation_settings") if isinstance(props, dict) else None
         window = settings.get("n_ctx") if isinstance(settings, dict) else None
-        caps = props.get("chat_template_caps") if isinstance(props, dict) else None
-        tools = caps.get("supports_tools") if isinstance(caps, dict) else None
-        return [ModelInfo(model.id, _positive(window), tools if isinstance(tools, bool) else None) for model in plain]
+        tools, images = _flag(props, "chat_template_caps", "supports_tools"), _flag(props, "modalities", "vision")
+        return [ModelInfo(model.id, _positive(window), tools, images) for model in plain]
 
     async def _plain_models(self) -> list[ModelInfo]:
         reply = await self._upstream.get("models", _ASK)
@@ -123,14 +129,18 @@ def _entries(reply: Any) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
 
 
-def _native_window(entry: dict[str, Any]) -> int | None:
-    """What it was loaded with; what it could take says little about this machine."""
-    return _positive(entry.get("loaded_context_length")) or _positive(entry.get("max_context_length"))
-
-
-def _native_tools(entry: dict[str, Any]) -> bool | None:
+def _native_model(entry: dict[str, Any]) -> ModelInfo:
+    """The window is the one that it was loaded with. One not trained for tools is still given them, as text."""
+    window = _positive(entry.get("loaded_context_length")) or _positive(entry.get("max_context_length"))
     capabilities = entry.get("capabilities")
-    return True if isinstance(capabilities, list) and "tool_use" in capabilities else None
+    tools = True if isinstance(capabilities, list) and "tool_use" in capabilities else None
+    return ModelInfo(entry["id"], window, tools, entry["type"] == "vlm")
+
+
+def _flag(reply: Any, group: str, name: str) -> bool | None:
+    members = reply.get(group) if isinstance(reply, dict) else None
+    value = members.get(name) if isinstance(members, dict) else None
+    return value if isinstance(value, bool) else None
 
 
 def _positive(value: object) -> int | None:

@@ -5,6 +5,7 @@ An id that is good stays as it is, since reasoning that is carried back may refe
 Everything is counted in order of appearance, so that a call has the same id in every request.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ class Call:
 
 
 class CallIds:
-    """Hands out the ids of one conversation; `short` ones have 9 letters and digits, whatever the client's are."""
+    """Hands out the ids of one conversation. `short` ones have 9 letters and digits, like Mistral's own."""
 
     def __init__(self, *, short: bool) -> None:
         self._short = short
@@ -36,8 +37,10 @@ class CallIds:
 
     def call(self, claimed_id: str, name: str, arguments: str) -> Call:
         self._calls += 1
-        sent_id = f"call{self._calls:05}" if self._short else self._unique(claimed_id or "call")
-        return Call(sent_id, claimed_id, name or "unknown", arguments)
+        wanted = claimed_id or "call"
+        if self._short and not _is_short(wanted, self._seen):
+            wanted = f"call{self._calls:05}"
+        return Call(self._unique(wanted), claimed_id, name or "unknown", arguments)
 
     def _unique(self, claimed_id: str) -> str:
         times = self._seen.get(claimed_id, 0)
@@ -48,3 +51,7 @@ class CallIds:
         self._seen[claimed_id] = times + 1
         self._seen.setdefault(unique, 1)
         return unique
+
+
+def _is_short(claimed_id: str, seen: Container[str]) -> bool:
+    return len(claimed_id) == 9 and claimed_id.isascii() and claimed_id.isalnum() and claimed_id not in seen

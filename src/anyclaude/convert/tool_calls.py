@@ -3,7 +3,7 @@
 Fragments are told apart by `index`, or by `id` where the index is missing. The first call that is not complete streams
 as it grows; what comes for later calls, and text between calls, waits in the queue until it is complete. Known faults
 of servers are mended on the way: ids that are missing or were used before get a new one, a call that is sent twice
-counts once, an index that is used again begins a new call, and text after the closing brace of the arguments is dropped.
+counts once, an index that is used again begins a new call, and what follows a closing brace is dropped.
 """
 
 from collections import deque

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from anyclaude.backends import lmstudio
-from anyclaude.backends.base import ModelInfo
+from anyclaude.backends.base import Caller, ModelInfo
 from anyclaude.backends.lmstudio import LMStudioBackend
 from anyclaude.config.model import Deadlines, LMStudio
 from anyclaude.errors import SetupError
 from tests.support.raw_upstream import Connection, raw_upstream, whole
+from tests.support.streams import finish
 
 NATIVE = {
     "data": [
@@ -27,7 +28,11 @@ NATIVE = {
         },
     ]
 }
-PROPS = {"default_generation_settings": {"n_ctx": 8192}, "chat_template_caps": {"supports_tools": False}}
+PROPS = {
+    "default_generation_settings": {"n_ctx": 8192},
+    "chat_template_caps": {"supports_tools": False},
+    "modalities": {"vision": True},
+}
 PLAIN = {"data": [{"id": "smol.gguf"}]}
 
 
@@ -48,17 +53,17 @@ async def ready(replies: Mapping[str, Any], model: str | None = None) -> ModelIn
 
 
 async def test_lm_studio_says_what_is_loaded_and_how_large_its_window_is() -> None:
-    assert await ready({"/api/v0/models": NATIVE}) == ModelInfo("qwen3-coder", 32768, True)
+    assert await ready({"/api/v0/models": NATIVE}) == ModelInfo("qwen3-coder", 32768, True, images=False)
 
 
 async def test_a_model_that_is_named_is_looked_for() -> None:
-    assert await ready({"/api/v0/models": NATIVE}, "other") == ModelInfo("other", 4096, None)
+    assert await ready({"/api/v0/models": NATIVE}, "other") == ModelInfo("other", 4096, None, images=False)
     with pytest.raises(SetupError, match=r"has no model 'nope'; it has: qwen3-coder, other"):
         await ready({"/api/v0/models": NATIVE}, "nope")
 
 
 async def test_llama_cpp_says_it_in_its_own_way() -> None:
-    assert await ready({"/props": PROPS, "/v1/models": PLAIN}) == ModelInfo("smol.gguf", 8192, False)
+    assert await ready({"/props": PROPS, "/v1/models": PLAIN}) == ModelInfo("smol.gguf", 8192, False, images=True)
 
 
 async def test_a_plain_server_says_little() -> None:
@@ -108,3 +113,29 @@ async def test_lm_studios_own_port_is_offered_when_it_answers_there(monkeypatch:
         with pytest.raises(SetupError, match=rf"a server does at http://127.0.0.1:{port}/v1; set LMSTUDIO_URL="):
             await backend.ready()
         await backend.aclose()
+
+
+@pytest.mark.parametrize(("kind", "parts"), [("vlm", ["text", "image_url"]), ("llm", None)])
+async def test_a_model_without_eyes_is_sent_no_images(kind: str, parts: list[str] | None) -> None:
+    """llama.cpp answers 500 to an image for a model that takes none."""
+    source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0K"}
+    content = [{"type": "text", "text": "What is it?"}, {"type": "image", "source": source}]
+    ask = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": content}]}
+
+    async def play(connection: Connection) -> None:
+        if connection.head.startswith("GET"):
+            listed = {"data": [{"id": "eyes", "type": kind, "state": "loaded"}]}
+            await connection.send(whole(200, json.dumps(listed).encode()))
+        else:
+            await connection.stream(finish(), "[DONE]")
+
+    async with raw_upstream(play) as upstream:
+        backend = LMStudioBackend(LMStudio(url=upstream.url), None, Deadlines())
+        await backend.ready()
+        async with backend.stream(ask, Caller()) as batches:
+            assert [batch async for batch in batches]
+        await backend.aclose()
+    sent = upstream.requests[-1].json["messages"][-1]["content"]
+    assert (parts is None) == isinstance(sent, str)
+    if parts:
+        assert [part["type"] for part in sent] == parts
