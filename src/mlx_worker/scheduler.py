@@ -5,7 +5,7 @@ Two questions, one class each:
 - `PrefillOrder`: whose chunk next? Fewest tokens left first, so that a short request does not wait behind a long one.
   Every fifth chunk goes to the request that came first: the oldest always gets its fifth, so nothing starves.
 - `TimeShare`: prefill or decode? While both have work they share the time evenly, measured in seconds spent: a chunk
-  that took a second is paid back with a second of decoding before the next one.
+  that took a second is paid back with a second of decoding, and at least one token, before the next one.
 """
 
 from collections.abc import Sequence
@@ -42,15 +42,18 @@ class TimeShare:
     def __init__(self, decode_share: float = 0.5) -> None:
         self._per_prefill_second = decode_share / (1 - decode_share)
         self._owed = 0.0
+        self._token_due = False
 
     def prefill_next(self, *, prefilling: bool, decoding: bool) -> bool:
         """Whether the next step is a prefill chunk. With nobody on one side, nothing is owed to it."""
         if not (prefilling and decoding):
-            self._owed = 0.0
-        return prefilling and self._owed <= 0
+            self._owed, self._token_due = 0.0, False
+        return prefilling and self._owed <= 0 and not self._token_due
 
     def prefilled(self, seconds: float) -> None:
         self._owed += seconds * self._per_prefill_second
+        self._token_due = True
 
     def decoded(self, seconds: float) -> None:
         self._owed -= seconds
+        self._token_due = False

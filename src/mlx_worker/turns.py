@@ -26,6 +26,8 @@ from mlx_worker.scheduler import PrefillOrder, TimeShare
 log = logging.getLogger("mlx_worker")
 
 QUIET_SECONDS = 1.0
+CHUNK_SECONDS = 1.0
+SMALLEST_CHUNK = 64
 
 
 class Turns:
@@ -129,7 +131,7 @@ class Turns:
 
     def _chunk(self, job: Job) -> None:
         marks = self._marks(job)
-        end = min([job.done + self._limits.prefill_chunk, job.last, *marks])
+        end = min([job.done + self._chunk_tokens(), job.last, *marks])
         if end == job.done:
             return
         self._runner.prefill(job.kv, job.tokens[job.done : end])
@@ -137,6 +139,12 @@ class Turns:
         job.tell(Progress(end, len(job.tokens), job.cached))
         if end in marks:
             self._keep(job.tokens[:end], self._runner.fork(job.kv), marks[end])
+
+    def _chunk_tokens(self) -> int:
+        """Small enough to take no longer than `CHUNK_SECONDS` here: a cancel and a short request wait for one chunk."""
+        tps = self.figures.prefill.tps
+        fitting = int(tps * CHUNK_SECONDS) if tps else self._limits.prefill_chunk
+        return min(self._limits.prefill_chunk, max(fitting, SMALLEST_CHUNK))
 
     def _marks(self, job: Job) -> dict[int, Kind]:
         """Where to keep a copy on the way. A state that can be cut back is kept whole when decoding begins, which

@@ -1,0 +1,194 @@
+"""Every part of mlx and mlx-lm that mlx_engine stands on, one test each, so that an upgrade says what it moved.
+
+What the engine works around in mlx-lm 0.32.2 is held here too: when one of these fails, the workaround may go.
+"""
+
+import copy
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx_lm
+import pytest
+from mlx_lm.generate import BatchGenerator, StopSequences, TextStateMachine, make_text_state_machine
+from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_logits_processors, make_sampler
+
+PROMPT = list(range(10, 60))
+
+
+@pytest.fixture(scope="module")
+def loaded(attention_model: Path) -> tuple[Any, Any, dict[str, Any]]:
+    model, tokenizer, config = mlx_lm.load(
+        str(attention_model), tokenizer_config={"trust_remote_code": False}, return_config=True
+    )
+    return model, tokenizer, config
+
+
+@pytest.fixture(scope="module")
+def hybrid(hybrid_model: Path) -> Any:
+    return mlx_lm.load(str(hybrid_model))[0]
+
+
+@pytest.fixture
+def generator(loaded: tuple[Any, Any, Any]) -> Iterator[Any]:
+    generator = BatchGenerator(loaded[0], completion_batch_size=4, prefill_batch_size=4)
+    yield generator
+    generator.close()
+
+
+def computed(model: Any, tokens: list[int]) -> Any:
+    kv = make_prompt_cache(model)
+    model(mx.array(tokens)[None], cache=kv)
+    mx.eval([layer.state for layer in kv])
+    return kv
+
+
+def decoded(generator: Any, kv: Any, prompt: list[int], **options: Any) -> list[Any]:
+    (uid,) = generator.insert([prompt[-1:]], [5], caches=[kv], all_tokens=[list(prompt[:-1])], **options)
+    responses: list[Any] = []
+    while not (responses and responses[-1].finish_reason):
+        responses += [response for response in generator.next()[1] if response.uid == uid]
+    return responses
+
+
+def test_load(loaded: tuple[Any, Any, dict[str, Any]]) -> None:
+    assert loaded[2]["max_position_embeddings"] == 32_768
+    default = inspect.signature(mlx_lm.load).parameters["trust_remote_code"].default
+    assert default is False
+
+
+def test_the_tokenizer(loaded: tuple[Any, Any, Any]) -> None:
+    tokenizer = loaded[1]
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "hi"}], tools=None, add_generation_prompt=True, tokenize=False
+    )
+    assert text == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+    whole = tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], add_generation_prompt=True)
+    assert list(tokenizer.encode(text, add_special_tokens=False)) == list(whole)
+    assert (tokenizer.think_start, tokenizer.think_end) == ("<think>", "</think>")
+    assert (tokenizer.tool_call_start, tokenizer.tool_call_end) == ("<tool_call>", "</tool_call>")
+    assert tokenizer.tool_parser('{"name": "f", "arguments": {}}', None) == {"name": "f", "arguments": {}}
+    assert tokenizer.has_chat_template
+    assert tokenizer.response_initial_state is None
+    assert tokenizer.eos_token_ids
+    assert len(tokenizer) == 1024
+
+
+def test_the_detokenizer_is_fresh_each_time(loaded: tuple[Any, Any, Any]) -> None:
+    tokenizer = loaded[1]
+    for _ in range(2):
+        detokenizer = tokenizer.detokenizer
+        for token in tokenizer.encode("caf\u00e9 \U0001f600!", add_special_tokens=False):
+            detokenizer.add_token(token)
+        detokenizer.finalize()
+        assert detokenizer.last_segment == "caf\u00e9 \U0001f600!"
+
+
+def test_the_text_state_machine(loaded: tuple[Any, Any, Any]) -> None:
+    machine = make_text_state_machine(loaded[1])
+    state, found = machine.make_state("reasoning"), []
+    for text in ("Hm</thi", "nk>Yes<tool_call>{}</tool", "_call>", "<to"):
+        state, segments = TextStateMachine.split(state, text)
+        found += segments
+    state, rest, name = TextStateMachine.flush(state)
+    found.append((name, rest))
+    assert [segment for segment in found if segment[1]] == [
+        ("reasoning", "Hm"),
+        ("normal", "Yes"),
+        ("tool", "{}"),
+        ("normal", "<to"),
+    ]
+
+
+def test_the_generator_goes_on_from_a_state_and_does_not_write_into_it(
+    loaded: tuple[Any, Any, Any], generator: Any
+) -> None:
+    kv = computed(loaded[0], PROMPT[:-1])
+    first = decoded(generator, kv, PROMPT)
+    assert kv[0].offset == len(PROMPT) - 1
+    again = decoded(generator, kv, PROMPT)
+    assert [response.token for response in first] == [response.token for response in again]
+
+
+def test_a_finished_sequence_hands_out_its_state_and_the_tokens_in_it(
+    loaded: tuple[Any, Any, Any], generator: Any
+) -> None:
+    responses = decoded(generator, computed(loaded[0], PROMPT[:-1]), PROMPT)
+    last = responses[-1]
+    assert last.finish_reason == "length"
+    assert list(last.all_tokens) == [*PROMPT, *(response.token for response in responses)]
+    assert last.prompt_cache[0].offset == len(last.all_tokens)
+
+
+def test_a_removed_sequence_hands_out_its_state(loaded: tuple[Any, Any, Any], generator: Any) -> None:
+    kv = computed(loaded[0], PROMPT[:-1])
+    (uid,) = generator.insert([PROMPT[-1:]], [50], caches=[kv], all_tokens=[PROMPT[:-1]])
+    said = [response.token for _ in range(4) for response in generator.next()[1]]
+    kept, tokens = generator.remove([uid], return_prompt_caches=True)[uid]
+    mx.eval([layer.state for layer in kept])
+    assert list(tokens) == [*PROMPT, *said]
+    assert kept[0].offset == len(tokens)
+    assert generator.next() == ([], [])
+
+
+def test_stop_sequences_and_samplers_are_a_requests_own(loaded: tuple[Any, Any, Any], generator: Any) -> None:
+    kv = computed(loaded[0], PROMPT[:-1])
+    token = decoded(generator, kv, PROMPT)[0].token
+    stopped = decoded(
+        generator,
+        kv,
+        PROMPT,
+        samplers=[make_sampler(0.0)],
+        logits_processors=[make_logits_processors(presence_penalty=0.0)],
+        stop_sequences=[StopSequences([(token,)])],
+    )
+    assert [response.finish_reason for response in stopped] == ["stop"]
+
+
+def test_an_empty_prompt_is_refused_by_the_generator(generator: Any) -> None:
+    """Why a lookup never covers the whole prompt."""
+    with pytest.raises(ValueError, match="empty prompt"):
+        generator.insert([[]], [5])
+
+
+def test_states_can_be_cut_back_or_not(loaded: tuple[Any, Any, Any], hybrid: Any) -> None:
+    plain = computed(loaded[0], PROMPT)
+    assert can_trim_prompt_cache(plain)
+    assert trim_prompt_cache(plain, 10) == 10
+    assert plain[0].offset == len(PROMPT) - 10
+    assert all(type(layer) is KVCache for layer in plain)
+    assert not can_trim_prompt_cache(computed(hybrid, PROMPT))
+
+
+def test_a_copy_of_a_state_is_independent(loaded: tuple[Any, Any, Any], hybrid: Any) -> None:
+    for model in (loaded[0], hybrid):
+        original = computed(model, PROMPT)
+        twin = copy.deepcopy(original)
+        before = [mx.array(part) for part in _arrays(original)]
+        model(mx.array([[1, 2, 3]]), cache=twin)
+        mx.eval([layer.state for layer in twin])
+        assert all(mx.array_equal(old, new) for old, new in zip(before, _arrays(original), strict=True))
+
+
+def _arrays(kv: Any) -> list[Any]:
+    flat = [part for layer in kv for part in layer.state]
+    parts = [item for part in flat for item in (part if isinstance(part, list) else [part])]
+    return [part for part in parts if isinstance(part, mx.array)]
+
+
+def test_all_states_can_be_merged_into_a_batch(loaded: tuple[Any, Any, Any], hybrid: Any) -> None:
+    assert all(hasattr(layer, "merge") for model in (loaded[0], hybrid) for layer in make_prompt_cache(model))
+
+
+def test_sampling_parts() -> None:
+    logprobs = mx.log(mx.array([[0.5, 0.3, 0.15, 0.05]]))
+    assert mx.isinf(apply_top_p(logprobs, 0.6)).tolist() == [[False, False, True, True]]
+    assert mx.isinf(apply_min_p(logprobs, 0.4)).tolist() == [[False, False, True, True]]
+    assert mx.isinf(apply_top_k(logprobs, 1)).tolist() == [[False, True, True, True]]
+    assert make_sampler(0.0) is make_sampler(0.0)
+    assert make_sampler(0.0)(logprobs).tolist() == [0]
+    _, one = mx.random.split(mx.random.key(2**64 - 1))
+    assert mx.random.categorical(logprobs, key=one).tolist() == mx.random.categorical(logprobs, key=one).tolist()

@@ -1,0 +1,139 @@
+"""A runner without arrays: its state is the list of tokens computed, and what it says is scripted.
+
+It holds the engine to the rules of the real one: a token is computed once and in order, and never the last one twice.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlx_worker.engine import Conversation, Generation, ModelCard, Prompt, Sampling
+from mlx_worker.runner import Markers, Splitter, Step
+
+EOS = 0
+FAKE_MODEL = ModelCard("fake-model", 10_000, supports_tools=True)
+
+
+class WordTemplate:
+    """One token a word; `role:` before each message, `answer:` as the generation tail."""
+
+    think_start = "<think>"
+    think_end = "</think>"
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+
+    def render(self, conversation: Conversation, *, generation: bool) -> str:
+        tools = " ".join(tool["function"]["name"] for tool in conversation.tools)
+        lines = [f"{message['role']}: {message['content']} ." for message in conversation.messages]
+        return " ".join([*([f"tools: {tools} ."] if tools else []), *lines, *(["answer:"] if generation else [])])
+
+    def encode(self, text: str) -> list[int]:
+        return [self._ids.setdefault(word, len(self._ids) + 1) for word in text.split()]
+
+
+def marker_splitter(section: str) -> Splitter:
+    """Knows `<think>`, `</think>`, `<call>` and `</call>`, each of which comes whole in one piece of text."""
+    moves = {"<think>": "reasoning", "</think>": "normal", "<call>": "tool", "</call>": "normal"}
+    current = section
+
+    def split(text: str, last: bool) -> list[tuple[str, str]]:
+        nonlocal current
+        if text in moves:
+            ended, current = current, moves[text]
+            return [(ended, ""), (current, "")]
+        return [(current, text)]
+
+    return split
+
+
+@dataclass(eq=False)
+class _Running:
+    kv: list[int]
+    waiting: int
+    says: Iterator[str]
+    left: int
+
+
+@dataclass(eq=False)
+class FakeRunner:
+    """`says` gives the pieces of text that answer a prompt, one a token. `prefilled` records every chunk computed."""
+
+    says: Callable[[Sequence[int]], Sequence[str]] = lambda prompt: ["Hello", " there"]
+    cut_back: bool = True
+    card: ModelCard = FAKE_MODEL
+    chat: WordTemplate = field(default_factory=WordTemplate)
+    prefilled: list[list[int]] = field(default_factory=list)
+    step_error: Exception | None = None
+    prefill_error: Exception | None = None
+    rebuilt: int = 0
+    _running: dict[int, _Running] = field(default_factory=dict)
+    _uids: int = 0
+
+    @property
+    def markers(self) -> Markers:
+        return Markers(marker_splitter, "<call>", "</call>", _parse_call)
+
+    def new_kv(self) -> list[int]:
+        return []
+
+    def fork(self, kv: list[int], length: int | None = None) -> list[int]:
+        if length is not None and length < len(kv):
+            assert self.cut_back, "this state cannot be cut back"
+        return kv[:length]
+
+    def trimmable(self, kv: list[int]) -> bool:
+        return self.cut_back
+
+    def nbytes(self, kv: list[int]) -> int:
+        return len(kv)
+
+    def prefill(self, kv: list[int], tokens: Sequence[int]) -> None:
+        if self.prefill_error:
+            raise self.prefill_error
+        self.prefilled.append(list(tokens))
+        kv += tokens
+
+    def start(self, kv: list[int], prompt: Sequence[int], max_tokens: int, sampling: Sampling) -> int:
+        assert kv == list(prompt[:-1]), "the state must hold all of the prompt but its last token"
+        self._uids += 1
+        self._running[self._uids] = _Running(list(kv), prompt[-1], iter(self.says(prompt)), max_tokens)
+        return self._uids
+
+    def step(self) -> list[Step]:
+        if self.step_error:
+            raise self.step_error
+        return [self._advance(uid, running) for uid, running in list(self._running.items())]
+
+    def _advance(self, uid: int, running: _Running) -> Step:
+        running.kv.append(running.waiting)
+        running.left -= 1
+        text = next(running.says, None)
+        running.waiting = EOS if text is None else hash(text) % 1000 + 1000
+        if text is not None and running.left:
+            return Step(uid, text)
+        del self._running[uid]
+        return Step(uid, text or "", "length" if text is not None else "stop", running.kv, list(running.kv))
+
+    def drop(self, uid: int) -> tuple[list[int], list[int]]:
+        running = self._running.pop(uid)
+        return running.kv, list(running.kv)
+
+    def rebuild(self) -> None:
+        self.rebuilt += 1
+        self._running.clear()
+
+    def close(self) -> None:
+        self._running.clear()
+
+
+def _parse_call(text: str, tools: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """`name city`, or raises."""
+    name, city = text.split()
+    return {"name": name, "arguments": {"city": city}}
+
+
+def generation(tokens: Sequence[int], *, max_tokens: int = 100, system_end: int = 0, **fields: Any) -> Generation:
+    """A request whose stable end is all but its last token, as if the generation tail were one token."""
+    prompt = Prompt(tuple(tokens), system_end, max(len(tokens) - 1, 0))
+    return Generation(prompt, max_tokens, **fields)

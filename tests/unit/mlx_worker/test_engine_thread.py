@@ -1,0 +1,185 @@
+"""The thread's life: loading, ready, draining, dead; and what others may ask of it meanwhile."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from mlx_worker.engine import Conversation, Event, Failed, Finished, State
+from mlx_worker.engine_thread import MAX_FAILURES, EngineThread
+from mlx_worker.errors import ModelLoadError, NotReady, QueueFull
+from mlx_worker.jobs import Limits
+from mlx_worker.runner import Step
+from tests.support.fake_runner import FakeRunner, generation
+
+DEADLINE = 10.0
+
+
+class GatedRunner(FakeRunner):
+    """Steps only when it is let to: `gate` has one permit a step."""
+
+    def __init__(self) -> None:
+        super().__init__(says=lambda tokens: ["x"] * 3)
+        self.gate = threading.Semaphore(0)
+
+    def step(self) -> list[Step]:
+        assert self.gate.acquire(timeout=DEADLINE)
+        return super().step()
+
+
+@contextmanager
+def running(load: Callable[[], FakeRunner], **limits: int) -> Iterator[EngineThread]:
+    engine = EngineThread(load, Limits(**limits))
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop(DEADLINE)
+        assert not engine._thread.is_alive()
+
+
+def until(engine: EngineThread, state: State) -> None:
+    deadline = threading.Event()
+    for _ in range(int(DEADLINE * 200)):
+        if engine.status().state == state:
+            return
+        deadline.wait(0.005)
+    raise AssertionError(f"the engine stayed {engine.status().state}")
+
+
+def asked(engine: EngineThread, tokens: list[int] | None = None, **fields: Any) -> "queue.Queue[Event]":
+    events: queue.Queue[Event] = queue.Queue()
+    engine.submit(generation(tokens or [1, 2, 3], **fields), events.put)
+    return events
+
+
+def end_of(events: "queue.Queue[Event]") -> Event:
+    while True:
+        event = events.get(timeout=DEADLINE)
+        if isinstance(event, Finished | Failed):
+            return event
+
+
+def test_it_answers() -> None:
+    with running(FakeRunner) as engine:
+        until(engine, "ready")
+        assert end_of(asked(engine)) == Finished("stop", 3)
+        assert engine.card is not None
+        assert engine.status().finished == 1
+
+
+def test_while_it_loads_it_says_so() -> None:
+    gate = threading.Event()
+
+    def load() -> FakeRunner:
+        assert gate.wait(DEADLINE)
+        return FakeRunner()
+
+    with running(load) as engine:
+        assert (engine.card, engine.status().state) == (None, "loading")
+        with pytest.raises(NotReady, match="still loading"):
+            engine.prepare(Conversation([{"role": "user", "content": "hi"}]))
+        with pytest.raises(NotReady, match="still loading"):
+            asked(engine)
+        gate.set()
+        until(engine, "ready")
+
+
+def test_a_model_that_cannot_be_loaded_leaves_it_dead_with_the_reason() -> None:
+    def load() -> FakeRunner:
+        raise ModelLoadError("there is no model; fetch one")
+
+    with running(load) as engine:
+        until(engine, "dead")
+        assert engine.status().reason == "there is no model; fetch one"
+        with pytest.raises(NotReady, match="fetch one"):
+            asked(engine)
+
+
+def test_an_unexpected_death_is_told_too() -> None:
+    def load() -> FakeRunner:
+        raise MemoryError("no room")
+
+    with running(load) as engine:
+        until(engine, "dead")
+        assert "MemoryError: no room" in (engine.status().reason or "")
+
+
+def test_the_queue_is_bounded_and_has_room_again() -> None:
+    runner = GatedRunner()
+    with running(lambda: runner, max_queue=1, max_batch=1) as engine:
+        until(engine, "ready")
+        first = asked(engine)
+        first.get(timeout=DEADLINE)  # it has begun: it no longer waits
+        second = asked(engine)
+        with pytest.raises(QueueFull) as refused:
+            asked(engine)
+        assert refused.value.headers["Retry-After"]
+        runner.gate.release(100)
+        assert end_of(first) == end_of(second) == Finished("stop", 4)
+        assert end_of(asked(engine)) == Finished("stop", 4)
+
+
+def test_draining_refuses_the_new_and_finishes_the_old() -> None:
+    runner = GatedRunner()
+    with running(lambda: runner) as engine:
+        until(engine, "ready")
+        events = asked(engine)
+        events.get(timeout=DEADLINE)
+        engine.drain()
+        with pytest.raises(NotReady, match="shutting down"):
+            asked(engine)
+        runner.gate.release(100)
+        assert end_of(events) == Finished("stop", 4)
+        assert engine.status().state == "draining"
+
+
+def test_stopping_fails_what_is_left() -> None:
+    runner = GatedRunner()
+    with running(lambda: runner, max_batch=1) as engine:
+        until(engine, "ready")
+        both = [asked(engine), asked(engine)]
+        both[0].get(timeout=DEADLINE)
+        stopping = threading.Thread(target=engine.stop, args=(DEADLINE,))
+        stopping.start()
+        while not engine._stopping:
+            pass
+        runner.gate.release(1)
+        stopping.join(DEADLINE)
+        assert all(isinstance(end_of(events), Failed) for events in both)
+
+
+def test_repeated_failures_leave_it_dead_and_the_queued_hear_it_at_once() -> None:
+    runner = FakeRunner(step_error=RuntimeError("no more"))
+    with running(lambda: runner, max_batch=1) as engine:
+        until(engine, "ready")
+        waiting = [asked(engine) for _ in range(MAX_FAILURES)]
+        assert all(isinstance(end_of(events), Failed) for events in waiting)
+        until(engine, "dead")
+        assert f"{MAX_FAILURES} failures in a row" in (engine.status().reason or "")
+        with pytest.raises(NotReady):
+            asked(engine)
+
+
+def test_a_hung_engine_is_told_from_a_busy_one() -> None:
+    engine = EngineThread(FakeRunner, Limits())
+    engine._state = "ready"
+    assert not engine.status().hung
+    engine._beat -= 31
+    assert engine.status().hung
+    engine._longest_turn = 20
+    assert not engine.status().hung
+
+
+def test_cancelling_what_is_over_does_nothing() -> None:
+    with running(FakeRunner) as engine:
+        until(engine, "ready")
+        events: queue.Queue[Event] = queue.Queue()
+        ticket = engine.submit(generation([1, 2, 3]), events.put)
+        end_of(events)
+        engine.cancel(ticket)
+        assert end_of(asked(engine)) == Finished("stop", 3)
+        assert engine.status().cancelled == 0

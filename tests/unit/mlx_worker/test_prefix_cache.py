@@ -1,0 +1,195 @@
+"""The index against the plainest possible model of it: a list of sequences, searched one by one."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlx_worker.prefix_cache import BLOCK, SHORTEST_HIT, Kind, PrefixCache
+
+BIG = 1 << 30
+LONG = list(range(1000, 1000 + 5 * BLOCK + 7))
+
+Tokens = list[int]
+# Two letters and repeated blocks: sequences that share long beginnings, and differ anywhere, are common.
+WORDS = st.sampled_from([[1] * BLOCK, [2] * BLOCK, [1] * (BLOCK // 2), [1], [2], [1, 2, 3]])
+SEQUENCES = st.lists(WORDS, min_size=1, max_size=6).map(lambda words: [token for word in words for token in word])
+STORES = st.lists(st.tuples(SEQUENCES, st.booleans()), max_size=12)
+
+
+@dataclass
+class Plain:
+    tokens: Tokens
+    trimmable: bool
+
+    def serves(self, prompt: Tokens) -> int:
+        asked = prompt[:-1]
+        same = next((i for i, (a, b) in enumerate(zip(self.tokens, asked, strict=False)) if a != b), None)
+        shared = min(len(self.tokens), len(asked)) if same is None else same
+        if not self.trimmable and shared < len(self.tokens):
+            return 0
+        return shared if shared >= SHORTEST_HIT else 0
+
+
+def put(
+    cache: PrefixCache[object], tokens: Tokens, *, trimmable: bool = True, kind: Kind = "assistant", nbytes: int = 1
+) -> list[Tokens]:
+    """Stores a state that is the tokens themselves; returns those of the evicted."""
+    gone = cache.store(tokens, tuple(tokens), nbytes=nbytes, kind=kind, trimmable=trimmable)
+    return [list(entry.kv) for entry in gone if isinstance(entry.kv, tuple)]
+
+
+def cache_of(max_bytes: int = BIG, max_entries: int = 10_000, salt: bytes = b"") -> PrefixCache[object]:
+    return PrefixCache(max_bytes, max_entries, salt)
+
+
+def length(cache: PrefixCache[object], prompt: Tokens) -> int:
+    hit = cache.peek(prompt)
+    return hit.length if hit else 0
+
+
+@given(STORES, SEQUENCES)
+def test_finds_what_a_search_of_everything_finds(stores: list[tuple[Tokens, bool]], prompt: Tokens) -> None:
+    cache, plain = cache_of(), []
+    for tokens, trimmable in stores:
+        put(cache, tokens, trimmable=trimmable)
+        plain.append(Plain(tokens, trimmable))
+    # A sequence stored twice keeps its last kind of state only.
+    last = {tuple(entry.tokens): entry for entry in plain}
+    assert length(cache, prompt) == max((entry.serves(prompt) for entry in last.values()), default=0)
+
+
+@given(STORES, SEQUENCES)
+def test_what_it_hands_out_fits_the_prompt(stores: list[tuple[Tokens, bool]], prompt: Tokens) -> None:
+    cache = cache_of()
+    for tokens, trimmable in stores:
+        put(cache, tokens, trimmable=trimmable)
+    if hit := cache.lookup(prompt):
+        assert isinstance(hit.entry.kv, tuple)
+        assert list(hit.entry.kv[: hit.length]) == prompt[: hit.length]
+        assert hit.length < len(prompt)
+
+
+@given(st.lists(st.tuples(SEQUENCES, st.booleans(), st.sampled_from(["assistant", "user", "system"])), max_size=30))
+def test_budgets_hold_and_nothing_is_left_behind(stores: list[tuple[Tokens, bool, Kind]]) -> None:
+    cache = cache_of(max_bytes=300, max_entries=5)
+    for tokens, trimmable, kind in stores:
+        put(cache, tokens, trimmable=trimmable, kind=kind, nbytes=len(tokens))
+        figures = cache.figures()
+        assert figures.nbytes == sum(entry.nbytes for entry in cache) <= 300
+        assert figures.entries == len(list(cache)) <= 5
+        assert figures.tokens == sum(len(entry) for entry in cache)
+    cache.clear()
+    assert cache.figures().nbytes == 0
+    assert cache.figures().entries == 0
+    assert not any(length(cache, tokens) for tokens, _, _ in stores)
+
+
+def test_an_evicted_entry_leaves_no_trace_in_the_index() -> None:
+    cache = cache_of(max_entries=1)
+    put(cache, LONG)
+    put(cache, [7] * 300)
+    assert length(cache, LONG) == 0
+    put(cache, LONG)
+    assert len(cache._nodes) == len(LONG) // BLOCK + 1
+
+
+def test_the_last_token_is_never_part_of_a_hit() -> None:
+    cache = cache_of()
+    put(cache, LONG)
+    assert length(cache, LONG) == len(LONG) - 1
+
+
+def test_a_fixed_state_serves_only_what_starts_with_all_of_it() -> None:
+    cache = cache_of()
+    put(cache, LONG, trimmable=False)
+    assert length(cache, [*LONG, 1]) == len(LONG)
+    assert length(cache, LONG) == 0
+    assert length(cache, [*LONG[:-1], 1, 2]) == 0
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    one, two, three = ([n] * 40 for n in (1, 2, 3))
+    cache = cache_of(max_entries=2)
+    put(cache, one)
+    put(cache, two)
+    cache.lookup([*one, 9])
+    assert put(cache, three) == [two]
+
+
+def test_peeking_is_no_use() -> None:
+    one, two, three = ([n] * 40 for n in (1, 2, 3))
+    cache = cache_of(max_entries=2)
+    put(cache, one)
+    put(cache, two)
+    cache.peek([*one, 9])
+    assert put(cache, three) == [one]
+
+
+def test_answers_go_before_prompts_before_system_prompts() -> None:
+    system, user, assistant, newer = ([n] * 40 for n in (1, 2, 3, 4))
+    cache = cache_of(max_bytes=3)
+    put(cache, system, kind="system")
+    put(cache, user, kind="user")
+    put(cache, assistant, kind="assistant")
+    assert put(cache, newer) == [assistant]
+    assert put(cache, [5] * 40, nbytes=2) == [newer, user]
+    assert put(cache, [6] * 40, nbytes=3) == [[5] * 40, system]
+
+
+def test_what_alone_passes_the_budget_is_not_kept() -> None:
+    cache = cache_of(max_bytes=10)
+    put(cache, LONG, nbytes=5)
+    assert put(cache, [1] * 100, nbytes=11) == []
+    assert length(cache, [*LONG, 1]) == len(LONG)
+
+
+@pytest.mark.parametrize("limits", [(0, 10), (10, 0)])
+def test_a_budget_of_nothing_keeps_nothing(limits: tuple[int, int]) -> None:
+    cache = cache_of(*limits)
+    put(cache, LONG)
+    assert len(cache) == 0
+
+
+def test_a_longer_conversation_replaces_its_own_beginning_but_not_the_system_prompt() -> None:
+    cache = cache_of()
+    put(cache, LONG[:50], kind="system")
+    put(cache, LONG[:100], kind="user")
+    put(cache, LONG)
+    assert [len(entry) for entry in cache] == [len(LONG), 50]
+
+
+def test_fixed_states_of_one_conversation_stand_side_by_side() -> None:
+    cache = cache_of()
+    for end in (50, 100, len(LONG)):
+        put(cache, LONG[:end], trimmable=False)
+    assert len(cache) == 3
+    assert length(cache, [*LONG[:120], 1]) == 100
+
+
+def test_salt_separates_domains() -> None:
+    cache = cache_of(salt=b"one")
+    put(cache, LONG)
+    assert {key for entry in cache for key in entry.keys}.isdisjoint(
+        cache_of(salt=b"two")._keys_after_root(next(iter(cache)).packed)
+    )
+
+
+def test_equal_keys_alone_are_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if every block hashed alike, a prompt never gets another one's state."""
+    cache = cache_of()
+    monkeypatch.setattr(
+        cache, "_keys_after_root", lambda packed: (bytes([i]) for i in range(len(packed) // 4 // BLOCK))
+    )
+    put(cache, LONG)
+    assert length(cache, [1] * len(LONG)) == 0
+    assert length(cache, [*LONG, 1]) == len(LONG)
+
+
+def test_figures_count_hits_against_prompts() -> None:
+    cache = cache_of()
+    put(cache, LONG)
+    cache.lookup([*LONG, 1, 2])
+    cache.lookup([3] * 50)
+    assert (cache.figures().hit_tokens, cache.figures().prompt_tokens) == (len(LONG), len(LONG) + 52)

@@ -1,0 +1,108 @@
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlx_worker.errors import BadRequest
+from mlx_worker.schemas import parse_chat
+
+HI = [{"role": "user", "content": "hi"}]
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    return {"messages": HI, **fields}
+
+
+def test_unknown_fields_are_tolerated_everywhere() -> None:
+    message = {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {}}], "news": 1}
+    assert parse_chat({"messages": [message], "metadata": {"x": 1}}).messages[0].content == "hi"
+
+
+def test_a_list_of_text_and_a_string_are_the_same() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert parse_chat({"messages": [{"role": "user", "content": parts}]}).messages[0].content == "a\nb"
+
+
+def test_templates_get_the_arguments_as_an_object() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    message = parse_chat({"messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]}).messages[0]
+    assert message.for_template() == {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}}],
+    }
+
+
+@pytest.mark.parametrize("text", ["not json", "[1]", "{", "[" * 100_000])
+def test_arguments_that_are_no_object_stay_as_they_are(text: str) -> None:
+    call = {"function": {"name": "f", "arguments": text}}
+    message = parse_chat({"messages": [{"role": "assistant", "tool_calls": [call]}]}).messages[0]
+    assert message.for_template()["tool_calls"][0]["function"]["arguments"] == text
+
+
+def test_developer_is_a_system_message() -> None:
+    assert parse_chat({"messages": [{"role": "developer", "content": "x"}]}).messages[0].for_template() == {
+        "role": "system",
+        "content": "x",
+    }
+
+
+def test_tools_are_kept_whole_and_in_order() -> None:
+    tools = [{"type": "function", "function": {"name": name, "strict": True}} for name in "ba"]
+    assert parse_chat(chat(tools=tools)).offered_tools() == tools
+
+
+@pytest.mark.parametrize("fields", [{}, {"tools": []}, {"tools": [{"function": {"name": "f"}}], "tool_choice": "none"}])
+def test_no_tools_are_offered(fields: dict[str, Any]) -> None:
+    assert parse_chat(chat(**fields)).offered_tools() is None
+
+
+def test_stops_and_limits() -> None:
+    assert parse_chat(chat(stop="x", max_tokens=5)).stops() == ("x",)
+    both = parse_chat(chat(stop=["x", "", "y"], max_tokens=5, max_completion_tokens=7))
+    assert (both.stops(), both.limit()) == (("x", "y"), 7)
+    assert parse_chat(chat()).limit() is None
+
+
+def test_the_template_gets_known_switches_alone() -> None:
+    given_switches = {"enable_thinking": False, "chat_template": "{{ evil }}", "tokenize": True, "thinking": [1]}
+    assert parse_chat(chat(chat_template_kwargs=given_switches)).switches() == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": [{"content": "hi"}]}, "messages.0.role"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content"),
+        ({"temperature": 2.5}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_p": -0.1}, "top_p"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"n": 2}, "n"),
+        ({"repetition_penalty": 0}, "repetition_penalty"),
+        ({"stop": ["x"] * 65}, "the body"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_at_its_place(fields: dict[str, Any], place: str) -> None:
+    with pytest.raises(BadRequest) as error:
+        parse_chat(chat(**fields))
+    assert error.value.message.startswith(place)
+    assert error.value.body()["error"]["code"] == 400
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["messages", "role", "content", "tools", "stop", "n", "seed"]), inner)
+        ),
+    )
+)
+def test_any_payload_is_read_or_refused(payload: Any) -> None:
+    with suppress(BadRequest):
+        parse_chat(payload)
