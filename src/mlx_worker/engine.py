@@ -21,15 +21,6 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCard:
-    """The loaded model. `context_length` in tokens; `supports_tools`: its chat template shows tools to it."""
-
-    id: str
-    context_length: int
-    supports_tools: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Sampling:
     """None and the defaults mean off. Temperature 0 is greedy."""
 
@@ -41,6 +32,20 @@ class Sampling:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The loaded model.
+
+    context_length: tokens. supports_tools: its chat template shows tools to it. sampling: what it was made for, used
+    where a client does not say.
+    """
+
+    id: str
+    context_length: int
+    supports_tools: bool
+    sampling: Sampling = Sampling()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,10 @@ class GgufError(ModelLoadError):
     """The file is no GGUF, is cut short, or holds what this converter does not know."""
 
 
-def convert(source: Path, folder: Path, dtype: npt.DTypeLike) -> None:
+def convert(source: Path, folder: Path, dtype: npt.DTypeLike, sampling: Mapping[str, float] | None = None) -> None:
     """Write `source` into the existing, empty `folder`, dense, in `dtype`.
+
+    sampling: what the model's makers recommend (`temperature`, ...); a GGUF does not tell.
 
     Raises GgufError, and OSError where the folder cannot be written.
     """
@@ -65,7 +67,7 @@ def convert(source: Path, folder: Path, dtype: npt.DTypeLike) -> None:
     save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "mlx"})
     _write(folder / "model.safetensors.index.json", _index(weights))
     _write(folder / "config.json", config)
-    _write(folder / "generation_config.json", {"eos_token_id": [config["eos_token_id"]]})
+    _write(folder / "generation_config.json", {"eos_token_id": [config["eos_token_id"]], **(sampling or {})})
     tokenizer.save(str(folder / "tokenizer.json"))
     _write(folder / "tokenizer_config.json", _tokenizer_config(fields))
 

@@ -23,7 +23,7 @@ from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_logi
 from mlx_worker.chat_template import TokenizerTemplate
 from mlx_worker.engine import ModelCard, Sampling
 from mlx_worker.errors import ModelLoadError
-from mlx_worker.model_folder import name_of
+from mlx_worker.model_folder import name_of, sampling_of
 from mlx_worker.runner import Markers, Splitter, Step
 
 DEFAULT_CONTEXT = 32_768
@@ -220,6 +220,7 @@ def load_runner(folder: Path, max_batch: int) -> MlxRunner:
         id=name_of(folder),
         context_length=_context_length(config),
         supports_tools=TokenizerTemplate(tokenizer).shows_tools(),
+        sampling=sampling_of(folder),
     )
     return MlxRunner(model, tokenizer, card, max_batch)
 

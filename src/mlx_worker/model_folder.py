@@ -3,9 +3,11 @@
 import json
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlx_worker.engine import Sampling
 from mlx_worker.errors import ModelLoadError
 
 MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
@@ -41,6 +43,30 @@ def name_of(folder: Path) -> str:
     if cached and folder.parent.name == "snapshots":
         return f"{cached[1]}/{cached[2]}"
     return folder.name
+
+
+def sampling_of(folder: Path) -> Sampling:
+    """What the model's makers recommend in `generation_config.json`; OpenAI's defaults where they say nothing.
+
+    Claude Code sends no temperature, and at OpenAI's default of 1 small models wander.
+    """
+    try:
+        said = json.loads((folder / "generation_config.json").read_bytes())
+    except (OSError, ValueError):
+        return Sampling()
+    if not isinstance(said, dict):
+        return Sampling()
+    if said.get("do_sample") is False:
+        return Sampling(temperature=0.0)
+    known = {name: said[name] for name in _RECOMMENDED if _is_number(said.get(name))}
+    return replace(Sampling(), **known)
+
+
+_RECOMMENDED = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def _indexed(folder: Path) -> set[str]:

@@ -1,6 +1,7 @@
 """The endpoints. Everything that can be refused is refused here, with a real HTTP status, before an answer begins."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -46,7 +47,7 @@ def build_router(engine: Engine, blas: Blas) -> APIRouter:
         generation = Generation(
             prompt=prompt,
             max_tokens=min(chat.limit() or room, room),
-            sampling=sampling_of(chat),
+            sampling=sampling_of(chat, card.sampling),
             stops=chat.stops(),
             tools=conversation.tools,
         )
@@ -84,8 +85,8 @@ def loaded_model(engine: Engine, name: str | None) -> ModelCard:
     return card
 
 
-def sampling_of(chat: ChatRequest) -> Sampling:
-    """What the client says, and OpenAI's defaults for what it does not."""
+def sampling_of(chat: ChatRequest, defaults: Sampling) -> Sampling:
+    """What the client says, and the model's defaults for what it does not."""
     names = (
         "temperature",
         "top_p",
@@ -96,7 +97,7 @@ def sampling_of(chat: ChatRequest) -> Sampling:
         "frequency_penalty",
         "repetition_penalty",
     )
-    return Sampling(**{name: value for name in names if (value := getattr(chat, name)) is not None})
+    return replace(defaults, **{name: value for name in names if (value := getattr(chat, name)) is not None})
 
 
 async def read_json(request: Request) -> Any:

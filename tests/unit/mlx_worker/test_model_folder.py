@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mlx_worker.model_folder import fault, name_of
+from mlx_worker.engine import Sampling
+from mlx_worker.model_folder import fault, name_of, sampling_of
 
 
 @pytest.fixture
@@ -78,3 +79,21 @@ def test_a_broken_index_is_said(folder: Path, content: str) -> None:
 )
 def test_the_name_is_what_people_call_it(path: str, name: str) -> None:
     assert name_of(Path(path)) == name
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ('{"temperature": 0.2, "top_p": 0.9, "eos_token_id": [2]}', Sampling(temperature=0.2, top_p=0.9)),
+        ('{"temperature": 0.6, "top_k": 20, "do_sample": true}', Sampling(temperature=0.6, top_k=20)),
+        ('{"do_sample": false, "temperature": 0.7}', Sampling(temperature=0.0)),
+        ('{"temperature": "hot", "top_p": null, "top_k": true, "min_p": -1}', Sampling()),
+        ("[]", Sampling()),
+        ("{oops", Sampling()),
+        (None, Sampling()),
+    ],
+)
+def test_what_the_makers_recommend_is_the_default(tmp_path: Path, said: str | None, meant: Sampling) -> None:
+    if said is not None:
+        (tmp_path / "generation_config.json").write_text(said)
+    assert sampling_of(tmp_path) == meant
