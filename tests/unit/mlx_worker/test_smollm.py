@@ -70,11 +70,11 @@ def test_two_at_once_make_it_once(cache: Path, monkeypatch: pytest.MonkeyPatch) 
     begun, waits = Event(), Event()
     conversions: list[Path] = []
 
-    def held(source: Path, folder: Path, dtype: Any) -> None:
+    def held(source: Path, folder: Path, dtype: Any, sampling: Any) -> None:
         conversions.append(folder)
         begun.set()
         assert waits.wait(LIMIT)
-        gguf.convert(source, folder, dtype)
+        gguf.convert(source, folder, dtype, sampling)
 
     monkeypatch.setattr(smollm, "convert", held)
     with ThreadPoolExecutor(2) as pool:
@@ -89,8 +89,8 @@ def test_two_at_once_make_it_once(cache: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_nothing_half_made_is_ever_seen(cache: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     target: list[bool] = []
 
-    def watched(source: Path, folder: Path, dtype: Any) -> None:
-        gguf.convert(source, folder, dtype)
+    def watched(source: Path, folder: Path, dtype: Any, sampling: Any) -> None:
+        gguf.convert(source, folder, dtype, sampling)
         target.append((cache / "SmolLM2-135M-Instruct-f32").exists())
 
     monkeypatch.setattr(sys, "platform", "linux")
