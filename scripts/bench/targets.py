@@ -56,6 +56,12 @@ def _start_relay(upstream_url: str, body: bytes, command: str | None, stack: Exi
 
 
 def _start_anyclaude(upstream_url: str, body: bytes, command: str | None, stack: ExitStack) -> Target:
+    child, base_url, token = start_proxy(upstream_url, command, stack)
+    return Target("anyclaude", child, post(f"{base_url}/v1/messages?beta=true", request_headers(token), body))
+
+
+def start_proxy(upstream_url: str, command: str | None, stack: ExitStack) -> tuple[Child, str, str]:
+    """`anyclaude --proxy-only` in front of an upstream, its base URL and its token. Raises BenchError."""
     home = stack.enter_context(tempfile.TemporaryDirectory(prefix="anyclaude-bench-"))
     token = secrets.token_urlsafe(24)
     environment = {
@@ -67,8 +73,7 @@ def _start_anyclaude(upstream_url: str, body: bytes, command: str | None, stack:
     exports = {match[1]: match[2] for line in child.lines(2) if (match := _EXPORT.fullmatch(line))}
     if len(exports) != 2:
         raise BenchError("anyclaude --proxy-only did not print its two export lines")
-    url = f"{exports['ANTHROPIC_BASE_URL']}/v1/messages?beta=true"
-    return Target("anyclaude", child, post(url, request_headers(exports["ANTHROPIC_AUTH_TOKEN"]), body))
+    return child, exports["ANTHROPIC_BASE_URL"], exports["ANTHROPIC_AUTH_TOKEN"]
 
 
 def _installed_anyclaude() -> str:

@@ -1,16 +1,17 @@
-"""The bench itself runs: a tiny run over the byte relay, and its refusals. Figures are not judged here."""
+"""The benches themselves run: tiny runs, and their refusals. Figures are not judged here."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-BENCH = Path(__file__).resolve().parents[2] / "scripts" / "bench" / "gateway.py"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "bench"
 TINY = ["--targets", "relay", "--rounds", "1", "--requests", "2", "--answers", "1", "--chunks", "40", "--streams", "3"]
 
 
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, BENCH, *arguments], capture_output=True, text=True, timeout=60, check=False)
+def bench(*arguments: str, script: str = "gateway.py") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, SCRIPTS / script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_tiny_run_over_the_relay_gives_every_figure() -> None:
@@ -34,3 +35,14 @@ def test_a_gateway_that_does_not_start_is_one_sentence() -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith("bench: anyclaude cannot be started: ")
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_few_cancels_are_timed_at_every_moment() -> None:
+    ended = bench("--times", "2", script="cancel.py")
+    assert ended.stderr == ""
+    lines = ended.stdout.splitlines()
+    assert [line.split(" at once")[0].split() for line in lines] == [
+        [*moment.split(), together]
+        for moment in ("before the head", "in the prompt", "in mid-stream")
+        for together in ("1", "50")
+    ]
