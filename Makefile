@@ -98,7 +98,7 @@ $(CLAUDE_CODE): requirements/claude-code/package-lock.json
 	@command -v npm >/dev/null 2>&1 || { echo 'npm is missing: install Node.js 18 or newer, or put claude on PATH.' >&2; exit 1; }
 	@echo 'make: installing Claude Code into .cache/claude-code'
 	@mkdir -p .cache/claude-code && cp requirements/claude-code/package*.json .cache/claude-code/
-	@npm ci --prefix .cache/claude-code --no-audit --no-fund --loglevel=error >/dev/null
+	@npm_config_update_notifier=false npm ci --prefix .cache/claude-code --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
 $(UV):
