@@ -83,6 +83,17 @@ async def test_an_image_reaches_the_model(claude: ClaudeCode, upstream: OpenAIUp
     assert [url.partition(";")[0] for url in urls] == ["data:image/png"]
 
 
+async def test_a_model_without_eyes_is_told(claude: ClaudeCode, upstream: OpenAIUpstream) -> None:
+    upstream.images = False
+    picture = claude.work / "red.png"
+    picture.write_bytes(red_square())
+    upstream.script(reply(calls("Read", file_path=str(picture))), reply(Says("I cannot see it.")))
+    answer = await claude.ask("Which colour is red.png?")
+    assert (answer.exit_code, answer.text) == (0, "I cannot see it.")
+    assert "image_url" not in str(upstream.asked[1].messages)
+    assert "image" in upstream.asked[1].tool_results()[-1]
+
+
 async def test_a_subagent_has_its_own_conversation(claude: ClaudeCode, upstream: OpenAIUpstream) -> None:
     def sub(asked: Asked) -> Reply:
         assert "Count the files" in asked.texts("user")[-1]

@@ -10,7 +10,7 @@ TINY = ["--targets", "relay", "--rounds", "1", "--requests", "2", "--answers", "
 
 
 def bench(*arguments: str, script: str = "gateway.py") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, SCRIPTS / script, *arguments]
+    command = [sys.executable, str(SCRIPTS / script), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

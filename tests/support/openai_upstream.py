@@ -66,9 +66,10 @@ class Asked:
 class OpenAIUpstream:
     """Serves on a free loopback port between `async with` and its end."""
 
-    def __init__(self, model: str = MODEL, context_window: int = 262_144) -> None:
+    def __init__(self, model: str = MODEL, context_window: int = 262_144, *, images: bool = True) -> None:
         self.model = model
         self.context_window = context_window
+        self.images = images
         self.asked: list[Asked] = []
         self.side: list[Asked] = []
         self.unscripted: list[Asked] = []
@@ -125,12 +126,12 @@ class OpenAIUpstream:
         return web.json_response({"object": "list", "data": [{"id": self.model, "object": "model"}]})
 
     async def _models_v0(self, _: web.Request) -> web.Response:
-        """LM Studio's own list: the only place where it says how long a context it has loaded."""
+        """LM Studio's own list: the only place where it says how long a context is loaded, and what the model sees."""
         window = self.context_window
         model = {
             "id": self.model,
             "object": "model",
-            "type": "llm",
+            "type": "vlm" if self.images else "llm",
             "state": "loaded",
             "capabilities": ["tool_use"],
         }
