@@ -79,7 +79,7 @@ def fit(given: Sequence[str], window: int | None, tools: bool | None, *, full: b
     if size is everything:
         return Launch(tuple(given), size.tokens)
     ours = _arguments(size, given)
-    return Launch((*ours, *given), size.tokens, _note(size, window, tools) if ours else None)
+    return Launch((*ours, *given), size.tokens, _note(size, window, tools) if "--tools" in ours else None)
 
 
 def _largest(sizes: Sequence[Size], window: int | None) -> Size:

@@ -20,7 +20,7 @@ from anyclaude.errors import (
 )
 from anyclaude.server import answers, endpoints, messages
 from anyclaude.server.drain import Drain
-from anyclaude.server.guards import Guards
+from anyclaude.server.guards import PRECONNECT, Guards
 from anyclaude.server.keys import BACKEND, DRAIN, GUARDS, REQUEST_ID, SILENCE
 from anyclaude.wire.json import encode
 
@@ -42,8 +42,8 @@ def create_app(backend: Backend, token: str, *, silence: float = answers.SILENCE
     app[DRAIN] = Drain()
     app[SILENCE] = silence
     app[GUARDS] = Guards(token)
-    app.router.add_head("/", endpoints.preconnect)
-    app.router.add_head("/v1", endpoints.preconnect)
+    for path in PRECONNECT:
+        app.router.add_head(path, endpoints.preconnect)
     app.router.add_get("/health", endpoints.health, allow_head=False)
     for prefix in ("/v1", "/v1/v1"):  # the second for a base URL that ends in /v1
         app.router.add_post(f"{prefix}/messages", messages.messages)

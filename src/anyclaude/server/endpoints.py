@@ -11,7 +11,7 @@ from anyclaude.wire.json import encode
 
 
 async def preconnect(request: web.Request) -> web.Response:
-    """HEAD on the base URL: Claude Code opens its connection with it and ignores the status."""
+    """A HEAD with which Claude Code opens its connection; it ignores the status."""
     return web.Response()
 
 

@@ -13,6 +13,9 @@ from aiohttp import web
 
 from anyclaude.errors import Forbidden, InvalidRequest, Unauthorized
 
+PRECONNECT: Final = ("/", "/v1", "/api/hello")
+"""Where Claude Code's first HEAD goes: the base URL (2.1.197), or this path (2.1.330)."""
+
 _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -26,7 +29,7 @@ class Guards:
         """Raises Forbidden, Unauthorized or InvalidRequest."""
         _check_host(request)
         _check_origin(request)
-        if request.method == "HEAD" and request.path in ("/", "/v1"):
+        if request.method == "HEAD" and request.path in PRECONNECT:
             return  # Claude Code's pre-connect, which carries no credential and learns nothing
         self._check_token(request)
         if request.method == "POST" and request.content_type != "application/json":

@@ -79,6 +79,7 @@ async def test_two_host_headers_are_refused() -> None:
     [
         ("HEAD", "/", 200),
         ("HEAD", "/v1", 200),
+        ("HEAD", "/api/hello", 200),
         ("HEAD", "/v1/models", 405),
         ("GET", "/", 405),
         ("GET", "/health", 200),
@@ -87,6 +88,7 @@ async def test_two_host_headers_are_refused() -> None:
         ("GET", "/v1/models/none", 404),
         ("GET", "/v1/files", 404),
         ("POST", "/api/oauth/token", 404),
+        ("GET", "/api/hello", 405),
         ("DELETE", "/v1/messages", 405),
         ("OPTIONS", "/v1/messages", 405),
     ],

@@ -84,3 +84,7 @@ def test_sizes_fall_and_leave_room(sizes: tuple[object, ...]) -> None:
     tokens = [size.tokens for size in (WITH_TOOLS if sizes is WITH_TOOLS else WITHOUT_TOOLS)]
     assert tokens == sorted(tokens, reverse=True)
     assert 0 < SHARE < 0.5
+
+
+def test_nothing_is_said_of_tools_that_the_person_chose() -> None:
+    assert fit(["--tools", "Read"], 8_192, True).note is None

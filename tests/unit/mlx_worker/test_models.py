@@ -120,7 +120,10 @@ class TestResolve:
             resolve(str(tmp_path / "m.gguf"))
 
     @pytest.mark.parametrize("path", ["/no/such/folder", "./a/b/c", "plain", "a/b/../c", "../x"])
-    def test_a_path_that_is_not_there_never_goes_to_the_hub(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_path_that_is_not_there_never_goes_to_the_hub(
+        self, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
         asked = hub(monkeypatch, fetched=AssertionError("asked the hub"))
         with pytest.raises(ModelUnavailable, match="there is no model folder"):
             resolve(path)
