@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
-from anyclaude.backends.http import Answer, Upstream
+from anyclaude.backends.http import Answer, Upstream, mapped
 from anyclaude.backends.reading import Batches
 from anyclaude.backends.tokens import TokenEstimate
 from anyclaude.config.model import Deadlines
@@ -42,7 +42,8 @@ class ChatBackend:
     async def stream(self, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
         body = encode(convert_request(request, self.profile, self._model))
         reader = ChunkReader(ToolIds(tool_ids(request), mint_tool_id), request.get("stop_sequences") or ())
-        async with self._upstream.post("chat/completions", body, self.headers(caller)) as answer:
+        patience = self._deadlines.first_event
+        async with self._upstream.post("chat/completions", body, self.headers(caller), patience) as answer:
             yield await self._open(answer, reader)
         if reader.usage:
             self._tokens.learn(len(body), reader.usage.prompt_tokens)
@@ -69,8 +70,9 @@ class ChatBackend:
         """The batches of an accepted answer. One that is not a stream is read here, so that its error can be raised."""
         if answer.is_stream:
             return Batches(answer.reads(), reader, self._deadlines, self._upstream.origin)
-        async with asyncio.timeout(self._deadlines.first_event):
-            events = reader.feed(decode_lenient(await answer.whole()))
+        with mapped(self._upstream.origin):
+            async with asyncio.timeout(self._deadlines.first_event):
+                events = reader.feed(decode_lenient(await answer.whole()))
         events += reader.end()
         if isinstance(events[-1], Failed):
             raise events[-1].error

@@ -9,6 +9,7 @@ is the daily bread of a proxy. Three settings are on purpose:
   sent into one that the server is just closing (llama.cpp and uvicorn do after 5 s) is lost.
 """
 
+import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -73,7 +74,8 @@ class Upstream:
         """The decoded JSON of a GET, with a deadline in seconds. `url` is a path, or whole. Raises UpstreamError."""
         whole = url if "://" in url else f"{self.base_url}/{url}"
         with mapped(self.origin):
-            response = await self._client.get(whole, timeout=seconds)
+            async with asyncio.timeout(seconds):  # httpx's own timeout is for each read
+                response = await self._client.get(whole)
         body = decode_lenient(response.content)
         if response.status_code != 200:
             raise convert_failure(response.status_code, body if body is not None else response.text)
@@ -82,12 +84,16 @@ class Upstream:
         return body
 
     @asynccontextmanager
-    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator["Answer"]:
-        """Send a request whose answer is read as it comes. Entering returns when the upstream has accepted it."""
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str], seconds: float) -> AsyncIterator["Answer"]:
+        """Send a request whose answer is read as it comes. Entering returns when the upstream has accepted it.
+
+        seconds: for the upstream to take the request and to send the head of its answer.
+        """
         sent = {"content-type": "application/json", **headers}
         with mapped(self.origin):
             request = self._client.build_request("POST", f"{self.base_url}/{path}", content=body, headers=sent)
-            response = await self._client.send(request, stream=True)
+            async with asyncio.timeout(seconds):
+                response = await self._client.send(request, stream=True)
         try:
             answer = Answer(self.origin, response)
             if response.status_code != 200:
@@ -149,9 +155,11 @@ def _session(base_url: str) -> aiohttp.ClientSession:
 
 @contextmanager
 def mapped(origin: str) -> Iterator[None]:
-    """The errors of httpx, and those of aiohttp that its transport lets through, as ours."""
+    """The errors of httpx, those of aiohttp that its transport lets through, and our own deadlines, as ours."""
     try:
         yield
+    except TimeoutError as error:
+        raise UpstreamTimeout(f"{origin} did not answer in time") from error
     except (httpx.HTTPError, aiohttp.ClientError) as error:
         raise _convert(error, origin) from error
 
