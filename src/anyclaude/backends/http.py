@@ -12,8 +12,8 @@ is the daily bread of a proxy. Three settings are on purpose:
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -40,6 +40,7 @@ _UNREACHABLE: Final = {
     errno.EADDRNOTAVAIL,
 }
 _LARGEST_ERROR: Final = 64 * 1024
+_ERROR_BODY: Final = 5.0  # seconds
 _LARGEST_ANSWER: Final = 64 * 1024 * 1024
 
 
@@ -118,7 +119,7 @@ class Answer:
     def is_stream(self) -> bool:
         return "json" not in self._response.headers.get("content-type", "")
 
-    async def reads(self) -> AsyncIterator[bytes]:
+    async def reads(self) -> AsyncGenerator[bytes, None]:
         """What each read of the socket gives, at most 16 KiB."""
         with mapped(self._origin):
             async for piece in self._response.aiter_bytes():
@@ -133,12 +134,21 @@ class Answer:
                 raise UpstreamBroken(f"{self._origin} answered with more than {limit} bytes")
         return bytes(body)
 
+    async def _beginning(self, limit: int, seconds: float) -> bytes:
+        """What comes of the body within the bounds: a status is worth telling also when its words are cut."""
+        body = bytearray()
+        with suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(seconds), aclosing(self.reads()) as reads:
+                while len(body) < limit and (piece := await anext(reads, b"")):
+                    body += piece
+        return bytes(body[:limit])
+
     async def refusal(self) -> AnyclaudeError:
         """The error that a status other than 200 stands for."""
         response = self._response
         if 300 <= response.status_code < 400:
             return UpstreamBroken(f"{self._origin} redirects elsewhere; give the address of the server itself")
-        body = await self.whole(_LARGEST_ERROR)
+        body = await self._beginning(_LARGEST_ERROR, _ERROR_BODY)
         decoded = decode_lenient(body)
         said = decoded if decoded is not None else body.decode("utf-8", "replace")
         return convert_failure(response.status_code, said, response.headers.get("retry-after"))
