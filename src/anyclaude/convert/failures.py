@@ -96,4 +96,6 @@ def _number(value: object) -> int | None:
 
 
 def _retry(retry_after: str | None) -> dict[str, str]:
-    return {"retry-after": retry_after} if retry_after else {}
+    """Seconds or a date; anything that could not stand in a head of ours is left out."""
+    usable = retry_after and retry_after.isascii() and retry_after.isprintable()
+    return {"retry-after": retry_after} if retry_after and usable else {}
