@@ -37,16 +37,16 @@ class MlxClusterBackend(ChatBackend):
 
     def headers(self, caller: Caller) -> dict[str, str]:
         """A session sticks to its cache; subagents share the session but not the prompt."""
-        if caller.session_id is None:
+        if caller.session_id is None or not (caller.session_id + (caller.agent_id or "")).isascii():
             return {}
         return {"x-session-id": f"{caller.session_id}/{caller.agent_id or 'main'}"}
 
     async def models(self) -> list[ModelInfo]:
         reply = await self._upstream.get("models", _ASK)
         entries = reply.get("data") if isinstance(reply, dict) else None
-        return [
-            _model(entry) for entry in entries or [] if isinstance(entry, dict) and isinstance(entry.get("id"), str)
-        ]
+        if not isinstance(entries, list):
+            return []
+        return [_model(entry) for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
 
     async def ready(self) -> ModelInfo:
         """The model that the node has loaded. Raises SetupError with the next step."""

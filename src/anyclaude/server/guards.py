@@ -39,7 +39,9 @@ class Guards:
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         given = bearer.strip() if scheme.lower() == "bearer" else ""
         candidates = (given, request.headers.get("x-api-key", ""))
-        right = [hmac.compare_digest(candidate.encode(), self.token.encode()) for candidate in candidates]
+        # A header that is not UTF-8 comes with surrogates, which a plain `encode` refuses.
+        given_bytes = [candidate.encode(errors="surrogateescape") for candidate in candidates]
+        right = [hmac.compare_digest(candidate, self.token.encode()) for candidate in given_bytes]
         if not any(right):
             raise Unauthorized(
                 "this proxy serves one launch of anyclaude; send its ANTHROPIC_AUTH_TOKEN as a bearer token"
