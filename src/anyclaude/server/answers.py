@@ -47,8 +47,13 @@ class StreamAnswer:
         return self._writer.over
 
     async def write(self, events: Iterable[ModelEvent]) -> None:
-        """Write what the model did. All frames of one call go out in one write, which waits for a slow client."""
+        """Write what the model did. All frames of one call go out in one write, which waits for a slow client.
+
+        What comes after the end is dropped: nothing that breaks then takes anything from a whole answer.
+        """
         async with self._turn:
+            if self.over:
+                return
             start = b"" if self.begun else await self._begin()
             frames = [encode_event(event) for event in self._writer.feed(events)]
             await self._send(start + b"".join(frames))
