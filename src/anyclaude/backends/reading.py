@@ -48,8 +48,11 @@ class Batches:
         for server_event in server_events:
             events += self._chunk(server_event.data)
         if server_events:
-            patience = self._deadlines.closing if self._reader.finish_observed else self._deadlines.progress
-            self._deadline = self._clock() + patience
+            now = self._clock()
+            if self._reader.finish_observed:  # chunks without end after it put nothing off
+                self._deadline = min(self._deadline, now + self._deadlines.closing)
+            else:
+                self._deadline = now + self._deadlines.progress
         return events
 
     def _chunk(self, line: bytes) -> list[ModelEvent]:
