@@ -118,8 +118,10 @@ class ToolCallQueue:
 
     def _begins_another(self, call: _Call, upstream_id: str | None, name: str | None, piece: str) -> bool:
         if upstream_id and call.upstream_id and upstream_id != call.upstream_id:
-            return True
-        return bool(name) and call.complete and (name != call.name or piece not in ("", call.args))
+            return name is not None or (call.complete and piece != "")  # some make up an id for every fragment
+        if call.complete:
+            return name is not None and (name != call.name or piece not in ("", call.args))
+        return upstream_id is None and None not in (name, call.name) and name != call.name
 
     def _begin(self, key: object, upstream_id: str | None) -> _Call:
         seen = upstream_id is not None and any(call.upstream_id == upstream_id for call in self._calls)
