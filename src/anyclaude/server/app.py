@@ -65,6 +65,10 @@ async def _answered(request: web.Request, handler: _Next) -> web.StreamResponse:
         return _refusal(request, error)
     except web.HTTPException as error:
         return _refusal(request, _convert(error))
+    except web.RequestPayloadError:
+        refusal = _refusal(request, InvalidRequest("the body is not in the encoding that its headers name"))
+        refusal.force_close()  # where the next request begins is not known
+        return refusal
     except asyncio.CancelledError:
         if not request.app[DRAIN].over:
             raise  # the client has left
