@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from anyclaude.backends.base import Backend
 from anyclaude.errors import SetupError
@@ -17,6 +18,7 @@ from anyclaude.server.keys import DRAIN
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+_BY_THE_CLIENT = (ConnectionError, HttpProcessingError, web.RequestPayloadError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ async def serving(backend: Backend, token: str, *, port: int = 0, drain: float =
     port: 0 takes a free one. drain: seconds that answers under way get to finish when the block is left; after
     them they end in an error. The backend is closed in the end. Raises SetupError when the port is taken.
     """
+    logging.getLogger("aiohttp.server").addFilter(_in_one_line)
     app = create_app(backend, token)
     runner = web.AppRunner(
         app,
@@ -57,6 +60,15 @@ async def serving(backend: Backend, token: str, *, port: int = 0, drain: float =
         await app[DRAIN].finish(drain)
         await runner.cleanup()
         await backend.aclose()
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """aiohttp logs a client that leaves, or that breaks HTTP, with a traceback and with what it sent, its token too."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, _BY_THE_CLIENT):
+        record.msg, record.args, record.exc_info = "a client left or broke HTTP: %s", (type(error).__name__,), None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
 
 
 def _bind(port: int) -> socket.socket:
