@@ -28,6 +28,8 @@ from mlx_worker.runner import Markers, Splitter, Step
 
 DEFAULT_CONTEXT = 32_768
 GREEDY_BELOW = 1e-5
+REPETITION_CONTEXT = 256
+"""Tokens that a repetition penalty looks back on. mlx-lm's 20 are shorter than a sentence."""
 
 
 class MlxRunner:
@@ -173,6 +175,7 @@ def _penalties(sampling: Sampling) -> Any:
     repetition = sampling.repetition_penalty
     return make_logits_processors(
         repetition_penalty=repetition if repetition != 1 else None,
+        repetition_context_size=REPETITION_CONTEXT,
         presence_penalty=sampling.presence_penalty or None,
         frequency_penalty=sampling.frequency_penalty or None,
     )

