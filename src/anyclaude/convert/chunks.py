@@ -14,8 +14,7 @@ from anyclaude.convert.tool_calls import ToolCallQueue, ToolIds
 from anyclaude.convert.usage import convert_usage
 from anyclaude.errors import AnyclaudeError, UpstreamBroken
 from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta, ThinkingDelta, UsageReport
-
-_HIGH_SURROGATES = ("\ud800", "\udbff")
+from anyclaude.wire.json import whole_characters
 
 _CUT = "the model server ended its answer without saying that it was complete; it may have crashed or run out of memory"
 _EMPTY = "the model server closed the stream without a single event; its log says why (often the prompt did not fit)"
@@ -83,8 +82,9 @@ class ChunkReader:
         return self.end() if self.finish_observed else self._fail(error)
 
     def _fail(self, error: AnyclaudeError) -> list[ModelEvent]:
+        """What waits in the queue is dropped: it would close a call that is not complete, as if it were."""
         self.over = True
-        return [*self._calls.end(), *self._last_usage(), Failed(error)]
+        return [*self._last_usage(), Failed(error)]
 
     def _last_usage(self) -> list[ModelEvent]:
         return [self.usage] if self.usage else []
@@ -120,8 +120,7 @@ class ChunkReader:
 
     def _text(self, text: str, events: list[ModelEvent]) -> None:
         """White space alone is held back: before a call or at the end it would make an empty block."""
-        if self._half or _HIGH_SURROGATES[0] <= text[-1] <= _HIGH_SURROGATES[1]:
-            text, self._half = _whole_characters(self._half + text)
+        text, self._half = whole_characters(self._half + text)
         if not self._text_begun:
             text = self._blank + text
             if not text or text.isspace():
@@ -137,14 +136,6 @@ class ChunkReader:
             self._calls.wait(event)
         else:
             events.append(event)
-
-
-def _whole_characters(text: str) -> tuple[str, str]:
-    """JSON may escape one character as two halves, and a server may send them in two chunks."""
-    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    if joined and _HIGH_SURROGATES[0] <= joined[-1] <= _HIGH_SURROGATES[1]:
-        return joined[:-1], joined[-1]
-    return joined, ""
 
 
 def _plain(content: object) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from anyclaude.convert.tool_args import ObjectScanner
 from anyclaude.wire.events import ModelEvent, TextDelta, ThinkingDelta, ToolArgsDelta, ToolCallStart
-from anyclaude.wire.json import encode
+from anyclaude.wire.json import encode, whole_characters
 
 _NO_ARGUMENTS_YET = frozenset({"", "n", "nu", "nul", "null"})
 
@@ -49,6 +49,7 @@ class _Call:
     started: bool = False
     suspect: bool = False  # its id was seen before in this answer: perhaps the same call once more
     pieces: list[str] = field(default_factory=list)
+    half: str = ""  # the first half of a character that was cut over two fragments
     sent: int = 0  # how many of the pieces are out
     scanner: ObjectScanner = field(default_factory=ObjectScanner)
 
@@ -61,6 +62,7 @@ class _Call:
         return "".join(self.pieces)
 
     def add(self, piece: str) -> None:
+        piece, self.half = whole_characters(self.half + piece)
         if piece and (kept := self.scanner.feed(piece)):
             self.pieces.append(kept)
 

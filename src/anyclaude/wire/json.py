@@ -89,6 +89,17 @@ def mend(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def whole_characters(text: str) -> tuple[str, str]:
+    """The text, its halves of characters joined, and a first half at its end, whose second half is still to come.
+
+    JSON may escape one character as two halves, and a server may send them in two chunks.
+    """
+    if text.isascii():
+        return text, ""
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return (joined[:-1], joined[-1]) if "\ud800" <= joined[-1] <= "\udbff" else (joined, "")
+
+
 def _is_too_deep(value: object) -> bool:
     """Of a value that orjson has read: depth is then the one thing for which orjson refuses to write it."""
     try:
