@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+from anyclaude.wire.json import mend
 from mlx_worker.engine import Conversation
 
 PROBE_TOOL = {
@@ -33,7 +34,7 @@ class TokenizerTemplate:
                 tokenize=False,
                 **conversation.switches,
             )
-            return text
+        return mend(text)  # a call's arguments may hold half of a surrogate pair, which no tokenizer takes
 
     def encode(self, text: str) -> list[int]:
         with self._lock:

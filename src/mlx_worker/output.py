@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from anyclaude.wire.json import mend
 from mlx_worker.engine import ReasoningPiece, TextPiece, ToolArguments, ToolCallBegun
 from mlx_worker.runner import Markers
 
@@ -156,10 +157,14 @@ def _visible(text: str) -> list[Piece]:
 
 
 def _call(item: dict[str, Any]) -> tuple[ToolCallBegun, ToolArguments]:
-    """Raises when the parser's item is no call with a name and an object of arguments."""
+    """Raises when the parser's item is no call with a name and an object of arguments, or holds NaN, which is no JSON.
+
+    Half of a surrogate pair, which the model may have written as an escape, fits into no answer: it is mended.
+    """
     name, arguments = item["name"], item.get("arguments", {})
     if isinstance(arguments, str):
         arguments = json.loads(arguments or "{}")
     if not isinstance(name, str) or not isinstance(arguments, dict):
         raise TypeError("a tool call needs a name and an object of arguments")
-    return ToolCallBegun(name), ToolArguments(json.dumps(arguments, ensure_ascii=False))
+    whole = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+    return ToolCallBegun(mend(name)), ToolArguments(mend(whole))
