@@ -3,7 +3,8 @@
 mlx-lm's parts are unversioned below `load`, so it is pinned, and tests/integration/mlx_worker/test_mlx_contract.py
 holds every name used here. What it leaves to its callers is done here:
 
-- a state handed out by `BatchGenerator` is lazy and would pin the whole batch's memory, so it is evaluated;
+- a state handed out by `BatchGenerator` is lazy, or a slice, and would pin the whole batch's memory, so it is
+  evaluated and, where it is a slice, copied;
 - a copy of a state is free until one side writes, then all of it is copied, so a copy cut back owns only its part;
 - a state must never cover the whole prompt: the last token is what the first step computes.
 """
@@ -17,7 +18,7 @@ from typing import Any
 import mlx.core as mx
 import mlx_lm
 from mlx_lm.generate import BatchGenerator, StopSequences, TextStateMachine, make_text_state_machine
-from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from mlx_lm.models.cache import ArraysCache, KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_logits_processors, make_sampler
 
 from mlx_worker.chat_template import TokenizerTemplate
@@ -98,6 +99,7 @@ class MlxRunner:
             return Step(response.uid, detokenizer.last_segment)
         detokenizer.finalize()
         del self._detokenizers[response.uid]
+        _own_recurrent_states(response.prompt_cache)
         self._evaluate(response.prompt_cache)
         return Step(
             response.uid,
@@ -110,6 +112,7 @@ class MlxRunner:
     def drop(self, uid: int) -> tuple[Any, Sequence[int]]:
         kv, tokens = self._generator.remove([uid], return_prompt_caches=True)[uid]
         self._detokenizers.pop(uid, None)
+        _own_recurrent_states(kv)
         self._evaluate(kv)
         return kv, list(tokens)
 
@@ -137,6 +140,14 @@ def _own_only_what_is_left(kv: Any) -> None:
         if type(layer) is KVCache and layer.keys is not None:
             layer.keys = mx.contiguous(layer.keys[..., : layer.offset, :])
             layer.values = mx.contiguous(layer.values[..., : layer.offset, :])
+
+
+def _own_recurrent_states(kv: Any) -> None:
+    """Taken out of a batch they are slices of it, each of which would pin the memory of all."""
+    for layer in kv:
+        if isinstance(layer, ArraysCache):
+            layer.cache = [None if part is None else mx.contiguous(part) for part in layer.cache]
+        _own_recurrent_states(getattr(layer, "caches", ()))
 
 
 @lru_cache(maxsize=32)
