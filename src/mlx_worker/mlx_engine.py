@@ -157,7 +157,8 @@ def _shared_sampler(temperature: float, top_p: float, min_p: float, top_k: int) 
 
 
 def _sampler(sampling: Sampling, vocabulary: int) -> Any:
-    temperature = sampling.temperature if sampling.temperature > GREEDY_BELOW else 0.0
+    greedy = sampling.temperature <= GREEDY_BELOW or sampling.top_p == 0  # mlx-lm takes a top_p of 0 for none
+    temperature = 0.0 if greedy else sampling.temperature
     top_k = sampling.top_k if 0 < sampling.top_k < vocabulary else 0
     if sampling.seed is None or not temperature:
         return _shared_sampler(temperature, sampling.top_p, sampling.min_p, top_k)
