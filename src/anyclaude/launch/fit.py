@@ -43,10 +43,8 @@ WITH_TOOLS: Final = (
     Size(13_100, CORE, (STATIC,)),
     Size(3_700, ("Bash", "Read", "Edit"), ("--bare",)),  # all that --bare leaves
 )
-WITHOUT_TOOLS: Final = (
-    Size(6_600, (), (STATIC,)),
-    Size(610, (), ("--bare",)),
-)
+# A model that cannot act needs no word on how to, and a small one is led astray by 6 KB of them.
+WITHOUT_TOOLS: Final = (Size(610, (), ("--bare",)),)
 
 # What a person says about tools and prompt counts more than what we would choose.
 _OWN_TOOLS: Final = frozenset({"--tools", "--bare"})

@@ -23,8 +23,8 @@ STATIC = "--exclude-dynamic-system-prompt-sections"
         (16_384, True, ("--tools", CORE, STATIC)),
         (8_192, True, ("--tools", CORE, STATIC)),
         (4_096, True, ("--tools", "Bash,Read,Edit", "--bare")),
-        (32_768, False, ("--tools", "", STATIC)),
-        (None, False, ("--tools", "", STATIC)),
+        (32_768, False, ("--tools", "", "--bare")),
+        (None, False, ("--tools", "", "--bare")),
         (2_048, False, ("--tools", "", "--bare")),
     ],
 )
