@@ -58,15 +58,15 @@ def sampling_of(folder: Path) -> Sampling:
         return Sampling()
     if said.get("do_sample") is False:
         return Sampling(temperature=0.0)
-    known = {name: said[name] for name in _RECOMMENDED if _is_number(said.get(name))}
+    known = {name: kind(said[name]) for name, kind in _RECOMMENDED.items() if _is_number(said.get(name))}
     return replace(Sampling(), **known)
 
 
-_RECOMMENDED = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+_RECOMMENDED = {"temperature": float, "top_p": float, "top_k": int, "min_p": float, "repetition_penalty": float}
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10_000
 
 
 def _indexed(folder: Path) -> set[str]:

@@ -6,8 +6,8 @@ which). Before it, cancelled requests go. A request moves `waiting -> prefilling
 What was computed is kept in the prefix cache: at the end of system prompt and tools, at the end of the conversation,
 at the end of the answer, and where a cancel cut it. States that can be cut back need only the longest of these.
 
-A failure while prefilling fails that request. A failure while decoding fails the requests of that batch, and the
-batch is built anew.
+A failure while prefilling fails that request, and says nothing of the engine: it may be the request's own. A failure
+while decoding fails the requests of that batch, and the batch is built anew; several in a row are the engine's.
 """
 
 import logging
@@ -68,6 +68,7 @@ class Turns:
         except Exception as error:  # nobody can say whose fault it was: the batch fails, the next one starts clean
             log.exception("a decoding step failed")
             self._fail(list(self.decoding.values()), error)
+            self.figures.consecutive_failures += 1
             self.decoding.clear()
             self._runner.rebuild()
         self._reassure()
@@ -228,4 +229,3 @@ class Turns:
             job.kv = None
             job.tell(failure(error))
         self.figures.failed += len(jobs)
-        self.figures.consecutive_failures += 1

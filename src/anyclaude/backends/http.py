@@ -39,6 +39,7 @@ _UNREACHABLE: Final = {
     errno.EHOSTDOWN,
     errno.EADDRNOTAVAIL,
 }
+_SHORTEST_SECRET: Final = 12
 _LARGEST_ERROR: Final = 64 * 1024
 _ERROR_BODY: Final = 5.0  # seconds
 _LARGEST_ANSWER: Final = 64 * 1024 * 1024
@@ -53,6 +54,7 @@ class Upstream:
 
     def __init__(self, base_url: str, api_key: str | None, connect: float) -> None:
         self.base_url = base_url
+        self._key = api_key
         headers = {"accept-encoding": "identity", "user-agent": "anyclaude"}
         if api_key:
             headers["authorization"] = f"Bearer {api_key}"
@@ -96,7 +98,7 @@ class Upstream:
             async with asyncio.timeout(seconds):
                 response = await self._client.send(request, stream=True)
         try:
-            answer = Answer(self.origin, response)
+            answer = Answer(self.origin, response, self._key)
             if response.status_code != 200:
                 raise await answer.refusal()
             yield answer
@@ -111,9 +113,10 @@ class Upstream:
 class Answer:
     """An answer under way."""
 
-    def __init__(self, origin: str, response: httpx.Response) -> None:
+    def __init__(self, origin: str, response: httpx.Response, key: str | None) -> None:
         self._origin = origin
         self._response = response
+        self._key = key
 
     @property
     def is_stream(self) -> bool:
@@ -148,10 +151,15 @@ class Answer:
         response = self._response
         if 300 <= response.status_code < 400:
             return UpstreamBroken(f"{self._origin} redirects elsewhere; give the address of the server itself")
-        body = await self._beginning(_LARGEST_ERROR, _ERROR_BODY)
+        body = _without(self._key, await self._beginning(_LARGEST_ERROR, _ERROR_BODY))
         decoded = decode_lenient(body)
         said = decoded if decoded is not None else body.decode("utf-8", "replace")
         return convert_failure(response.status_code, said, response.headers.get("retry-after"))
+
+
+def _without(key: str | None, body: bytes) -> bytes:
+    """Some servers repeat a wrong key in their refusal. A short one is no secret but a default, such as `lm-studio`."""
+    return body.replace(key.encode(), b"[our key]") if key and len(key) >= _SHORTEST_SECRET else body
 
 
 def _session(base_url: str) -> aiohttp.ClientSession:

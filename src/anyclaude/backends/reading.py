@@ -14,7 +14,8 @@ from anyclaude.wire.sse import ServerEvent, SseDecoder
 class Batches:
     """Iterates over the batches. An error of the upstream is the last event, never an exception.
 
-    Comments keep an answer alive that has not begun, since a long prompt takes its time, but not one that stalls.
+    Comments keep an answer alive that has not begun, since a long prompt takes its time, but not one that stalls. Only
+    the time that we wait counts against the upstream, not the time that a slow client makes it wait.
     """
 
     def __init__(self, reads: AsyncIterator[bytes], reader: ChunkReader, deadlines: Deadlines, origin: str) -> None:
@@ -24,7 +25,7 @@ class Batches:
         self._origin = origin
         self._decoder = SseDecoder()
         self._clock = asyncio.get_running_loop().time
-        self._deadline = self._clock() + deadlines.first_event
+        self._patience = deadlines.first_event  # seconds of waiting that are left
 
     def __aiter__(self) -> AsyncIterator[Sequence[ModelEvent]]:
         return self
@@ -32,9 +33,11 @@ class Batches:
     async def __anext__(self) -> Sequence[ModelEvent]:
         if self._reader.over:
             raise StopAsyncIteration
+        began = self._clock()
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout(self._patience):
                 piece = await anext(self._reads, None)
+            self._patience -= self._clock() - began
             if piece is None:
                 return [*self._decode(self._decoder.end()), *self._reader.end()]
             return self._decode(self._decoder.feed(piece))
@@ -47,17 +50,17 @@ class Batches:
         events: list[ModelEvent] = []
         for server_event in server_events:
             events += self._chunk(server_event.data)
-        if server_events:
-            now = self._clock()
-            if self._reader.finish_observed:  # chunks without end after it put nothing off
-                self._deadline = min(self._deadline, now + self._deadlines.closing)
-            else:
-                self._deadline = now + self._deadlines.progress
+        if self._reader.finish_observed:  # chunks without end after it put nothing off
+            self._patience = min(self._patience, self._deadlines.closing)
+        elif server_events:
+            self._patience = self._deadlines.progress
         return events
 
     def _chunk(self, line: bytes) -> list[ModelEvent]:
         if line == b"[DONE]":
             return self._reader.done()
+        if not line:
+            return []
         chunk = decode_lenient(line)
         if chunk is None:
             return self._reader.fail(UpstreamBroken("the model server sent a chunk that is not JSON"))

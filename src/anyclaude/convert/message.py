@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from anyclaude.convert.usage import anthropic_usage
+from anyclaude.errors import UpstreamBroken
 from anyclaude.wire.events import (
     Failed,
     Finished,
@@ -132,10 +133,18 @@ def _joined(events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
             yield from group
 
 
-class MessageFold:
-    """Folds the events of a stream into the message that a non-streaming answer holds."""
+LARGEST_MESSAGE: Final = 64 * 1024 * 1024
+"""Characters of an answer that is held in memory whole."""
 
-    def __init__(self) -> None:
+
+class MessageFold:
+    """Folds the events of a stream into the message that a non-streaming answer holds.
+
+    Raises UpstreamBroken when it grows beyond `largest` characters.
+    """
+
+    def __init__(self, largest: int = LARGEST_MESSAGE) -> None:
+        self._room = largest
         self._message: dict[str, Any] = {}
         self._pieces: list[str] = []
 
@@ -148,7 +157,7 @@ class MessageFold:
                     self._message["content"].append(dict(event["content_block"]))
                 case "content_block_delta":
                     delta = event["delta"]
-                    self._pieces.append(delta[_PIECE[delta["type"]]])
+                    self._add(delta[_PIECE[delta["type"]]])
                 case "content_block_stop":
                     self._settle(self._message["content"][-1])
                 case "message_delta" if event["delta"]["stop_reason"] is not None:
@@ -157,6 +166,12 @@ class MessageFold:
 
     def message(self) -> dict[str, Any]:
         return self._message
+
+    def _add(self, piece: str) -> None:
+        self._room -= len(piece)
+        if self._room < 0:
+            raise UpstreamBroken("the model server's answer found no end")
+        self._pieces.append(piece)
 
     def _settle(self, block: dict[str, Any]) -> None:
         """A block is whole. A call's input that is no JSON stays text: Claude Code tells the model what is wrong."""

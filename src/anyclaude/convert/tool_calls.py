@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyclaude.convert.tool_args import ObjectScanner
+from anyclaude.errors import UpstreamBroken
 from anyclaude.wire.events import ModelEvent, TextDelta, ThinkingDelta, ToolArgsDelta, ToolCallStart
 from anyclaude.wire.json import encode, whole_characters
 
@@ -68,10 +69,14 @@ class _Call:
 
 
 class ToolCallQueue:
-    """Puts the calls of one answer in a row. `feed` takes `delta.tool_calls`, `end` gives what still waits."""
+    """Puts the calls of one answer in a row. `feed` takes `delta.tool_calls`, `end` gives what still waits.
 
-    def __init__(self, ids: ToolIds) -> None:
+    Raises UpstreamBroken when what it must remember grows beyond `largest` characters.
+    """
+
+    def __init__(self, ids: ToolIds, largest: int = 64 * 1024 * 1024) -> None:
         self.called = False
+        self._room = largest
         self._ids = ids
         self._by_key: dict[object, _Call] = {}
         self._latest: _Call | None = None
@@ -85,6 +90,7 @@ class ToolCallQueue:
 
     def wait(self, event: TextDelta | ThinkingDelta) -> None:
         """Text that came while a call was under way: it follows the call."""
+        self._take(len(event.text))
         self._queue.append(event)
 
     def feed(self, fragments: Any) -> list[ModelEvent]:
@@ -102,12 +108,18 @@ class ToolCallQueue:
         function = function if isinstance(function, dict) else {}
         upstream_id, name = _text(fragment.get("id")), _text(function.get("name"))
         piece = _arguments(function.get("arguments"))
+        self._take(len(piece))
         call = self._find(fragment.get("index"), upstream_id, name, piece)
         if call is None:
             return
         call.name = call.name or name
         call.upstream_id = call.upstream_id or upstream_id
         call.add(piece)
+
+    def _take(self, characters: int) -> None:
+        self._room -= characters
+        if self._room < 0:
+            raise UpstreamBroken("the model server's tool calls found no end")
 
     def _find(self, index: object, upstream_id: str | None, name: str | None, piece: str) -> _Call | None:
         """The call that a fragment belongs to, a new one, or None for a repetition."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from anyclaude.backends.base import Caller
 from anyclaude.backends.lmstudio import LMStudioBackend
@@ -326,3 +327,45 @@ async def test_the_token_estimate_learns() -> None:
         after = await backend.count_tokens(ask)
     assert before < after
     assert after == pytest.approx(10_000 / 2, rel=0.1)
+
+
+async def test_an_event_without_content_is_no_fault() -> None:
+    async def empty(connection: Connection) -> None:
+        await connection.stream("", text("Hi"), "", finish(), "[DONE]")
+
+    async with backend_for(empty) as backend:
+        assert await answer(backend) == [TextDelta("Hi"), Finished("end_turn")]
+
+
+async def test_a_key_that_a_refusal_repeats_is_not_told() -> None:
+    key = "sk-0123456789abcdef"
+
+    async def repeats(connection: Connection) -> None:
+        await connection.send(whole(401, json.dumps({"error": f"bad key {key}"}).encode()))
+
+    async with raw_upstream(repeats) as upstream:
+        backend = LMStudioBackend(LMStudio(url=upstream.url, api_key=SecretStr(key)), None, Deadlines())
+        with pytest.raises(UpstreamRefusedUs) as caught:
+            await answer(backend)
+        await backend.aclose()
+    assert key not in caught.value.message
+    assert "bad key [our key]" in caught.value.message
+
+
+async def test_the_time_of_a_slow_client_does_not_count_against_the_upstream() -> None:
+    """The deadline passes while nobody reads; what the upstream had sent by then is still a whole answer."""
+    sent = asyncio.Event()
+
+    async def quick(connection: Connection) -> None:
+        await connection.stream(text("Hi"), end=False)
+        await connection.send(*(framed(sse(chunk)) for chunk in (text("!"), finish(), "[DONE]")), b"0\r\n\r\n")
+        sent.set()
+
+    deadlines = Deadlines(connect=5, first_event=60, progress=0.2, closing=0.2)
+    async with backend_for(quick, deadlines) as backend, backend.stream(ASK, Caller()) as batches:
+        events = list(await anext(aiter(batches)))
+        await sent.wait()
+        await asyncio.sleep(0.3)  # longer than the deadline: this is the slow client
+        async for batch in batches:
+            events += batch
+    assert events[-1] == Finished("end_turn")

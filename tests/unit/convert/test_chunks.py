@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from anyclaude.convert.chunks import ChunkReader
+from anyclaude.convert.tool_calls import ToolCallQueue
 from anyclaude.errors import PromptTooLong, UpstreamBroken, UpstreamTimeout
 from anyclaude.wire.events import Failed, Finished, TextDelta, ThinkingDelta, ToolArgsDelta, ToolCallStart, UsageReport
 from tests.support.streams import call, content, delta, finish, fold, ids, read, text, usage
@@ -289,3 +290,10 @@ def test_a_transport_that_breaks_before_it_is_a_failure() -> None:
     error = UpstreamTimeout("silent")
     assert reader.fail(error) == [Failed(error)]
     assert reader.feed(text("late")) == reader.end() == []
+
+
+def test_calls_without_end_are_not_held_in_memory() -> None:
+    queue = ToolCallQueue(ids(), largest=10)
+    queue.feed(call(0, "a", "f", "{")["choices"][0]["delta"]["tool_calls"])
+    with pytest.raises(UpstreamBroken, match="found no end"):
+        queue.wait(TextDelta("0123456789"))

@@ -1,6 +1,8 @@
 """Model events to the Anthropic stream, and the stream to one message."""
 
-from anyclaude.convert.message import MessageWriter
+import pytest
+
+from anyclaude.convert.message import MessageFold, MessageWriter
 from anyclaude.errors import UpstreamBroken
 from anyclaude.wire.events import Failed, Finished, TextDelta, ThinkingDelta, ToolArgsDelta, ToolCallStart, UsageReport
 from tests.support.streams import fold, write
@@ -77,3 +79,10 @@ def test_the_fold_of_everything() -> None:
 
 def test_an_answer_without_a_word_is_an_empty_message() -> None:
     assert fold([Finished("end_turn")])["content"] == []
+
+
+def test_an_answer_without_end_is_not_held_in_memory() -> None:
+    folding = MessageFold(largest=10)
+    folding.feed(write([TextDelta("0123456789"), Finished("end_turn")]))
+    with pytest.raises(UpstreamBroken, match="found no end"):
+        folding.feed(write([TextDelta("x"), Finished("end_turn")]))

@@ -88,6 +88,8 @@ def test_the_name_is_what_people_call_it(path: str, name: str) -> None:
         ('{"temperature": 0.6, "top_k": 20, "do_sample": true}', Sampling(temperature=0.6, top_k=20)),
         ('{"do_sample": false, "temperature": 0.7}', Sampling(temperature=0.0)),
         ('{"temperature": "hot", "top_p": null, "top_k": true, "min_p": -1}', Sampling()),
+        ('{"repetition_penalty": 2, "top_k": 50.0}', Sampling(repetition_penalty=2.0, top_k=50)),
+        ('{"temperature": NaN, "top_k": 1e999}', Sampling()),
         ("[]", Sampling()),
         ("{oops", Sampling()),
         (None, Sampling()),
