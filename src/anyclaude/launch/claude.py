@@ -69,6 +69,7 @@ class _Child:
         self._pid: int | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._exit: asyncio.Future[int] = self._loop.create_future()
+        self._stopped = False
         self.crashed = False
 
     @property
@@ -85,6 +86,10 @@ class _Child:
 
     def receive(self, number: int) -> None:
         """A signal that reached us."""
+        if number == signal.SIGCONT:
+            self._stopped = False
+        if number == signal.SIGTSTP and self._stopped:
+            return  # the Ctrl-Z that stopped claude, heard only now that both go on: signals come in their order
         if number in (signal.SIGTERM, signal.SIGHUP):
             self._terminate(number)
         elif number in (signal.SIGINT, signal.SIGQUIT) and terminal.foreground():
@@ -124,6 +129,7 @@ class _Child:
 
     def _changed(self, status: int) -> None:
         if os.WIFSTOPPED(status):
+            self._stopped = True
             os.kill(os.getpid(), signal.SIGSTOP)
             return
         self._pid = None
