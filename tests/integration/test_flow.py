@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from anyclaude.backends.lmstudio import LMStudioBackend
-from anyclaude.config.model import Deadlines, LMStudio
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import LMStudio
 from anyclaude.server.serve import serving
 from tests.support.clients import ASK, TOKEN, Client, client_of
 from tests.support.raw_upstream import STREAM_HEAD, Connection, framed, raw_upstream, sse, whole

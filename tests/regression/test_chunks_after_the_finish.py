@@ -4,7 +4,8 @@ import asyncio
 
 from anyclaude.backends.base import Caller
 from anyclaude.backends.lmstudio import LMStudioBackend
-from anyclaude.config.model import Deadlines, LMStudio
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import LMStudio
 from anyclaude.wire.events import Finished, ModelEvent
 from tests.support.clients import ASK
 from tests.support.raw_upstream import Connection, framed, raw_upstream, sse

@@ -9,7 +9,8 @@ import pytest
 from anyclaude.backends.base import Backend
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
 from anyclaude.backends.scripted import ScriptedBackend
-from anyclaude.config.model import Deadlines, Node
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import Node
 from anyclaude.server.serve import serving
 from tests.support.clients import ASK, TOKEN
 from tests.support.raw_upstream import Connection, raw_upstream

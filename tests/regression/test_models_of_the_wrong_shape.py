@@ -5,7 +5,8 @@ import json
 import pytest
 
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
-from anyclaude.config.model import Deadlines, Node
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import Node
 from anyclaude.errors import SetupError
 from tests.support.raw_upstream import Connection, raw_upstream, whole
 

@@ -14,14 +14,18 @@ from tests.support.clients import TOKEN, client_of, decode, talking_to
 
 class _BreaksOnLeaving(ScriptedBackend):
     @asynccontextmanager
-    async def stream(self, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
+    async def stream(
+        self, request: Mapping[str, Any], caller: Caller, model: str | None = None
+    ) -> AsyncIterator[EventBatches]:
         yield self._play()
         raise UpstreamBroken("late")
 
 
 class _NeverLeft(ScriptedBackend):
     @asynccontextmanager
-    async def stream(self, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
+    async def stream(
+        self, request: Mapping[str, Any], caller: Caller, model: str | None = None
+    ) -> AsyncIterator[EventBatches]:
         yield self._play()
         await asyncio.Event().wait()
 

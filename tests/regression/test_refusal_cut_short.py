@@ -8,7 +8,8 @@ import pytest
 from anyclaude.backends import http
 from anyclaude.backends.base import Caller
 from anyclaude.backends.lmstudio import LMStudioBackend
-from anyclaude.config.model import Deadlines, LMStudio
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import LMStudio
 from anyclaude.errors import AnyclaudeError, Overloaded, PromptTooLong
 from tests.support.clients import ASK
 from tests.support.raw_upstream import Connection, Play, raw_upstream, whole

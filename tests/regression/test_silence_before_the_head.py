@@ -12,7 +12,8 @@ import pytest
 from anyclaude.backends.base import Caller
 from anyclaude.backends.http import Upstream
 from anyclaude.backends.lmstudio import LMStudioBackend
-from anyclaude.config.model import Deadlines, LMStudio
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import LMStudio
 from anyclaude.errors import UpstreamTimeout
 from tests.support.clients import ASK
 from tests.support.raw_upstream import Connection, raw_upstream

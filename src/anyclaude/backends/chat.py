@@ -39,14 +39,23 @@ class ChatBackend:
         self._tokens = TokenEstimate()
 
     @asynccontextmanager
-    async def stream(self, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
-        body = encode(convert_request(request, self.profile, self._model))
+    async def stream(
+        self, request: Mapping[str, Any], caller: Caller, model: str | None = None
+    ) -> AsyncIterator[EventBatches]:
+        converted = convert_request(request, self.profile_of(model), model or self._model)
+        caller.journal.sent(converted)
+        body = encode(converted)
         reader = ChunkReader(ToolIds(tool_ids(request), mint_tool_id), request.get("stop_sequences") or ())
         patience = self._deadlines.first_event
         async with self._upstream.post("chat/completions", body, self.headers(caller), patience) as answer:
+            caller.journal.mark("accepted")
             yield await self._open(answer, reader)
         if reader.usage:
             self._tokens.learn(len(body), reader.usage.prompt_tokens)
+
+    def profile_of(self, model: str | None) -> Profile:
+        """What is known of a model, by the upstream's name for it; None: the one that the backend is set to."""
+        return self.profile
 
     def headers(self, caller: Caller) -> dict[str, str]:
         """Headers of one request beside the credential."""
@@ -55,13 +64,13 @@ class ChatBackend:
     async def models(self) -> list[ModelInfo]:
         raise NotImplementedError
 
-    async def ready(self) -> ModelInfo:
+    async def ready(self, model: str | None = None) -> ModelInfo:
         raise NotImplementedError
 
-    async def count_tokens(self, request: Mapping[str, Any]) -> int:
+    async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
         """An estimate from the size of what would be sent, calibrated by the counts that the upstream reported."""
         body = {"messages": [], **request}
-        return self._tokens.estimate(len(encode(convert_request(body, self.profile, self._model))))
+        return self._tokens.estimate(len(encode(convert_request(body, self.profile_of(model), model or self._model))))
 
     async def aclose(self) -> None:
         await self._upstream.aclose()

@@ -3,7 +3,7 @@
 httpx runs on aiohttp's client (`httpx-aiohttp`): httpx's own pool loses connections when requests are cancelled, which
 is the daily bread of a proxy. Three settings are on purpose:
 
-- `trust_env=False`: else a request to a local model, its key included, goes to whatever HTTP_PROXY names.
+- `trust_env=False` for what is near: else a request to a local model, key included, goes to whatever HTTP_PROXY names.
 - No redirects: a key is bound to the address that the user gave it for.
 - Connections to plain `http` servers are not used twice: they are near, so that a new one costs little, and a request
   sent into one that the server is just closing (llama.cpp and uvicorn do after 5 s) is lost.
@@ -50,19 +50,29 @@ class Upstream:
 
     base_url: without a trailing slash; paths are appended to it.
     connect: seconds to make a connection.
+    headers: of every request, beside the credential.
+    through_proxies: the environment's HTTPS_PROXY and NO_PROXY count; for servers on the internet.
     """
 
-    def __init__(self, base_url: str, api_key: str | None, connect: float) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None,
+        connect: float,
+        *,
+        headers: Mapping[str, str] | None = None,
+        through_proxies: bool = False,
+    ) -> None:
         self.base_url = base_url
         self._key = api_key
-        headers = {"accept-encoding": "identity", "user-agent": "anyclaude"}
+        every = {"accept-encoding": "identity", "user-agent": "anyclaude", **(headers or {})}
         if api_key:
-            headers["authorization"] = f"Bearer {api_key}"
+            every["authorization"] = f"Bearer {api_key}"
         self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(client=lambda: _session(base_url), trust_env=False),
-            headers=headers,
+            transport=AiohttpTransport(client=lambda: _session(base_url, through_proxies), trust_env=through_proxies),
+            headers=every,
             timeout=httpx.Timeout(None, connect=connect, pool=connect),
-            trust_env=False,
+            trust_env=through_proxies,
             follow_redirects=False,
         )
 
@@ -162,13 +172,13 @@ def _without(key: str | None, body: bytes) -> bytes:
     return body.replace(key.encode(), b"[our key]") if key and len(key) >= _SHORTEST_SECRET else body
 
 
-def _session(base_url: str) -> aiohttp.ClientSession:
+def _session(base_url: str, through_proxies: bool) -> aiohttp.ClientSession:
     """Made within the running loop, at the first request."""
     if base_url.startswith("http:"):
         connector = aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=True)
     else:
         connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=30.0)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=through_proxies)
 
 
 @contextmanager

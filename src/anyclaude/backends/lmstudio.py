@@ -11,7 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 from anyclaude.backends.base import ModelInfo
 from anyclaude.backends.chat import ChatBackend
 from anyclaude.backends.http import Upstream
-from anyclaude.config.model import Deadlines, LMStudio
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import LMStudio
 from anyclaude.convert.profile import Profile
 from anyclaude.errors import AnyclaudeError, SetupError, UpstreamError, UpstreamUnreachable
 
@@ -51,13 +52,13 @@ class LMStudioBackend(ChatBackend):
                 return found
         return await self._plain_models()
 
-    async def ready(self) -> ModelInfo:
+    async def ready(self, model: str | None = None) -> ModelInfo:
         """The model that will answer. Raises SetupError with the next step."""
-        chosen = await self._chosen()
+        chosen = await self._chosen(model or self._model)
         self.profile = replace(PROFILE, images=chosen.images is not False)
         return chosen
 
-    async def _chosen(self) -> ModelInfo:
+    async def _chosen(self, wanted: str) -> ModelInfo:
         try:
             found = await self.models()
         except UpstreamUnreachable as error:
@@ -66,12 +67,12 @@ class LMStudioBackend(ChatBackend):
             raise SetupError(f"{self._upstream.origin} does not answer like LM Studio: {error.message}") from error
         if not found:
             raise self._nothing_loaded()
-        if self._model == CURRENT_MODEL:
+        if wanted == CURRENT_MODEL:
             return found[0]
-        chosen = next((model for model in found if model.id == self._model), None)
+        chosen = next((model for model in found if model.id == wanted), None)
         if chosen is None:
             names = ", ".join(model.id for model in found[:8])
-            raise SetupError(f"{self._upstream.origin} has no model {self._model!r}; it has: {names}")
+            raise SetupError(f"{self._upstream.origin} has no model {wanted!r}; it has: {names}")
         return chosen
 
     async def _native_models(self) -> list[ModelInfo]:

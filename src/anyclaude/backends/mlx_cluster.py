@@ -5,7 +5,8 @@ from typing import Any, Final
 from anyclaude.backends.base import Caller, ModelInfo
 from anyclaude.backends.chat import ChatBackend
 from anyclaude.backends.http import Upstream
-from anyclaude.config.model import Deadlines, Node
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import Node
 from anyclaude.convert.profile import Profile
 from anyclaude.errors import AnyclaudeError, SetupError
 
@@ -48,7 +49,7 @@ class MlxClusterBackend(ChatBackend):
             return []
         return [_model(entry) for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
 
-    async def ready(self) -> ModelInfo:
+    async def ready(self, model: str | None = None) -> ModelInfo:
         """The model that the node has loaded. Raises SetupError with the next step."""
         try:
             found = await self.models()

@@ -1,21 +1,73 @@
-"""From the settings to the backend they name."""
+"""From the settings to the backends they name."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from anyclaude.backends.base import Backend
+from anyclaude.backends.claude import ClaudeBackend
 from anyclaude.backends.lmstudio import LMStudioBackend
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
-from anyclaude.config.model import Settings
+from anyclaude.backends.openrouter import OpenRouterBackend
+from anyclaude.backends.router import Router
+from anyclaude.config.model import Mode, Settings
+from anyclaude.config.routes import fallbacks, routes_of
+from anyclaude.config.upstreams import Prompting
 from anyclaude.errors import SetupError
+from anyclaude.prompt.options import Options
 
 
-def open_backend(settings: Settings) -> Backend:
-    """The backend of the chosen mode. Raises SetupError for a mode that cannot be started yet."""
-    match settings.mode:
-        case "lmstudio":
-            return LMStudioBackend(settings.lmstudio, settings.model, settings.deadlines)
-        case "mlx-cluster":
-            nodes = settings.cluster.nodes
-            if len(nodes) != 1:
-                raise SetupError(f"mlx-cluster works with one node for now, and {len(nodes)} are configured")
-            return MlxClusterBackend(nodes[0], settings.model, settings.deadlines)
-        case other:
-            raise SetupError(f"mode {other} is not there yet; use --mode=lmstudio or --mode=mlx-cluster")
+def open_router(settings: Settings) -> Router:
+    """The router over every backend that the settings lead to. Raises SetupError for one that cannot be opened."""
+    routes = routes_of(settings)
+    behind = {target: fallbacks(settings, target) for target in routes.targets()}
+    targets = [*behind, *(target for others in behind.values() for target in others)]
+    modes = dict.fromkeys(target.backend for target in targets)
+    backends: dict[Mode, Backend] = {mode: open_backend(mode, settings) for mode in modes}
+    options: dict[Mode, Options] = {mode: options_of(mode, settings) for mode in modes if mode != "claude"}
+    return Router(backends, routes, behind, options)
+
+
+def open_backend(mode: Mode, settings: Settings) -> Backend:
+    """One backend. Raises SetupError with the next step."""
+    return _OPEN[mode](settings, settings.model if mode == settings.mode else None)
+
+
+def options_of(mode: Mode, settings: Settings) -> Options:
+    """The prompt chain of one backend."""
+    chosen: Prompting = getattr(settings.backends, mode.replace("-", "_"))
+    return Options(
+        smart=chosen.smart_system_prompt,
+        safe_filter=chosen.safe_system_filter,
+        tier=chosen.filter_tier,
+        truncate=chosen.truncate_system_prompt,
+        max_system_tokens=chosen.system_prompt_max_tokens,
+        slim_tools=chosen.slim_tools,
+        allowed_tools=None if chosen.tool_allowlist is None else frozenset(chosen.tool_allowlist),
+    )
+
+
+def _lmstudio(settings: Settings, model: str | None) -> Backend:
+    return LMStudioBackend(settings.backends.lmstudio, model, settings.deadlines)
+
+
+def _mlx_cluster(settings: Settings, model: str | None) -> Backend:
+    nodes = settings.backends.mlx_cluster.nodes
+    if len(nodes) != 1:
+        raise SetupError(f"mlx-cluster works with one node for now, and {len(nodes)} are configured")
+    return MlxClusterBackend(nodes[0], model, settings.deadlines)
+
+
+def _openrouter(settings: Settings, model: str | None) -> Backend:
+    return OpenRouterBackend(settings.backends.openrouter, model, settings.deadlines, settings.home)
+
+
+def _claude(settings: Settings, model: str | None) -> Backend:
+    return ClaudeBackend(settings.backends.claude, settings.deadlines)
+
+
+_OPEN: Final[Mapping[Mode, Callable[[Settings, str | None], Backend]]] = {
+    "lmstudio": _lmstudio,
+    "mlx-cluster": _mlx_cluster,
+    "openrouter": _openrouter,
+    "claude": _claude,
+}

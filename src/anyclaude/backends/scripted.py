@@ -31,14 +31,18 @@ class ScriptedBackend:
         self.refusal = refusal
         self.requests: list[Mapping[str, Any]] = []
         self.callers: list[Caller] = []
+        self.models_asked: list[str | None] = []
         self.accepted = asyncio.Event()
         self.left = asyncio.Event()
         self.closed = False
         self.info = ModelInfo("scripted-model", 32768, True)
 
     @asynccontextmanager
-    async def stream(self, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
+    async def stream(
+        self, request: Mapping[str, Any], caller: Caller, model: str | None = None
+    ) -> AsyncIterator[EventBatches]:
         self.requests.append(request)
+        self.models_asked.append(model)
         self.callers.append(caller)
         if self.refusal:
             raise self.refusal
@@ -58,10 +62,10 @@ class ScriptedBackend:
     async def models(self) -> list[ModelInfo]:
         return [self.info]
 
-    async def ready(self) -> ModelInfo:
+    async def ready(self, model: str | None = None) -> ModelInfo:
         return self.info
 
-    async def count_tokens(self, request: Mapping[str, Any]) -> int:
+    async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
         return 7
 
     async def aclose(self) -> None:

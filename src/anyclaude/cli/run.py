@@ -8,7 +8,7 @@ from pathlib import Path
 import uvloop
 
 from anyclaude import __version__
-from anyclaude.backends.registry import open_backend
+from anyclaude.backends.registry import open_router
 from anyclaude.cli.args import Split
 from anyclaude.cli.logs import keep_quiet, open_log
 from anyclaude.cli.output import FAULT, SETUP_FAILED, Terminal
@@ -50,7 +50,7 @@ def run(given: Split) -> int:
 
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(session(settings, claude_args, dict(os.environ), screen, Parts(open_backend, serving)))
+        return runner.run(session(settings, claude_args, dict(os.environ), screen, Parts(open_router, serving)))
 
 
 def _log(settings: Settings, screen: Terminal) -> Path | None:

@@ -23,10 +23,10 @@ VARIABLES: Final[Mapping[str, Path]] = {
     "ANYCLAUDE_PORT": ("port",),
     "ANYCLAUDE_AUTH_TOKEN": ("auth_token",),
     "PROXY_ONLY": ("proxy_only",),
-    "LMSTUDIO_URL": ("lmstudio", "url"),
-    "LMSTUDIO_MODEL": ("lmstudio", "model"),
-    "LMSTUDIO_API_KEY": ("lmstudio", "api_key"),
-    "MLX_CLUSTER_NODES": ("cluster", "nodes"),
+    "LMSTUDIO_URL": ("backends", "lmstudio", "url"),
+    "LMSTUDIO_MODEL": ("backends", "lmstudio", "model"),
+    "LMSTUDIO_API_KEY": ("backends", "lmstudio", "api_key"),
+    "MLX_CLUSTER_NODES": ("backends", "mlx_cluster", "nodes"),
 }
 
 FLAGS: Final[Mapping[str, Path]] = {
@@ -43,8 +43,8 @@ _ALLOWED: Final[Mapping[Path, str]] = {
     ("port",): "a whole number from 0 to 65535 (0 picks a free port)",
     ("proxy_only",): _BOOLEAN,
     ("full_tools",): _BOOLEAN,
-    ("lmstudio", "url"): "an http:// or https:// URL, as in http://localhost:1234/v1",
-    ("cluster", "nodes"): 'a JSON list, as in [{"id": "mac1", "url": "http://mac1.local:8081"}]',
+    ("backends", "lmstudio", "url"): "an http:// or https:// URL, as in http://localhost:1234/v1",
+    ("backends", "mlx_cluster", "nodes"): 'a JSON list, as in [{"id": "mac1", "url": "http://mac1.local:8081"}]',
 }
 _SHOWN: Final[frozenset[Path]] = frozenset({("mode",), ("port",), ("proxy_only",), ("full_tools",)})
 """Settings whose wrong value is repeated in the error. All others may hold a secret, URLs included."""
@@ -99,7 +99,7 @@ def merge(layers: Iterable[Sequence[Item]]) -> Resolved:
 
 
 def _decoded(name: str, path: Path, text: str) -> object:
-    if path != ("cluster", "nodes"):
+    if path != ("backends", "mlx_cluster", "nodes"):
         return text.strip()
     try:
         value = json.loads(text)

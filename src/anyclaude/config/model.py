@@ -1,27 +1,17 @@
 """The settings tree: frozen, and it validates itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
+
+from anyclaude.config.upstreams import Backends, Frozen
 
 Mode = Literal["claude", "lmstudio", "openrouter", "mlx-cluster"]
 MODES: tuple[Mode, ...] = ("claude", "lmstudio", "openrouter", "mlx-cluster")
 
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be a http:// or https:// URL")
-    return value.rstrip("/")
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+DebugLevel = Annotated[int, Field(ge=0, le=3)]
 
 
 class Deadlines(Frozen):
@@ -39,32 +29,65 @@ class Deadlines(Frozen):
     closing: float = 10.0
 
 
-class LMStudio(Frozen):
-    url: HttpUrl = "http://localhost:8082/v1"
-    model: str = "current-model"
-    api_key: SecretStr = SecretStr("lm-studio")
+class Models(Frozen):
+    """Which model answers for a tier or a role of Claude Code's: `model`, or `backend:model`; None: the main one.
+
+    opus, sonnet, haiku: requests that name that tier. subagent: all requests of subagents. background: titles and
+    summaries.
+    """
+
+    opus: str | None = None
+    sonnet: str | None = None
+    haiku: str | None = None
+    subagent: str | None = None
+    background: str | None = None
 
 
-class Node(Frozen):
-    """One worker of the cluster. `url` with or without `/v1`."""
+class Traces(Frozen):
+    """Bounds of what is kept of past requests: megabytes for each mode, and days."""
 
-    id: str
-    url: HttpUrl
-    token: SecretStr | None = None
+    max_megabytes: Annotated[int, Field(gt=0)] = 500
+    max_days: Annotated[float, Field(gt=0)] = 30.0
 
 
-class Cluster(Frozen):
-    nodes: tuple[Node, ...] = ()
+class ProfileChange(Frozen):
+    """What a person, or `--test-model`, knows better about a model than we do; see `convert.profile.Profile`."""
+
+    tools: bool | None = None
+    images: bool | None = None
+    named_tool_choice: bool | None = None
+    none_tool_choice: bool | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: bool | None = None
+    response_format_with_tools: bool | None = None
+    thinking_switch: bool | None = None
+    efforts: tuple[str, ...] | None = None
+    context_window: Annotated[int, Field(gt=0)] | None = None
+    max_output: Annotated[int, Field(gt=0)] | None = None
+    refused: tuple[str, ...] | None = None
 
 
 class Settings(Frozen):
+    """model: in place of the chosen backend's own. debug: 0 to 3; None: 3 where traces are kept by default, else 0."""
+
     mode: Mode = "lmstudio"
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     model: str | None = None
     auth_token: SecretStr | None = None
     proxy_only: bool = False
     full_tools: bool = False
+    skip_setup_check: bool = False
     home: Path = Path("~/.anyclaude")
+    debug: DebugLevel | None = None
+    traces: Traces = Traces()
     deadlines: Deadlines = Deadlines()
-    lmstudio: LMStudio = LMStudio()
-    cluster: Cluster = Cluster()
+    models: Models = Models()
+    backends: Backends = Backends()
+    profiles: Mapping[str, ProfileChange] = Field(default_factory=dict)
+
+    @property
+    def debug_level(self) -> int:
+        """0 to 3. Claude and OpenRouter are looked at to learn from them, so there everything is kept by default."""
+        if self.debug is not None:
+            return self.debug
+        return 3 if self.mode in ("claude", "openrouter") else 0

@@ -16,6 +16,7 @@ from anyclaude.wire.events import (
     ModelEvent,
     TextDelta,
     ThinkingDelta,
+    ThinkingSignature,
     ToolArgsDelta,
     ToolCallStart,
     UsageReport,
@@ -25,6 +26,7 @@ from anyclaude.wire.json import decode_lenient
 
 Event = Mapping[str, Any]
 
+_THINKING: Final = {"type": "thinking", "thinking": "", "signature": ""}
 _NO_USAGE: Final = anthropic_usage(UsageReport(0, 0, 0))
 
 
@@ -79,13 +81,15 @@ class MessageWriter:
     def _write(self, event: ModelEvent, out: list[Event]) -> None:
         match event:
             case TextDelta(text):
-                if self._state is not State.TEXT:
-                    self._open(State.TEXT, {"type": "text", "text": ""}, out)
+                self._enter(State.TEXT, {"type": "text", "text": ""}, out)
                 out.append(self._delta({"type": "text_delta", "text": text}))
             case ThinkingDelta(text):
-                if self._state is not State.THINKING:
-                    self._open(State.THINKING, {"type": "thinking", "thinking": "", "signature": ""}, out)
+                self._enter(State.THINKING, _THINKING, out)
                 out.append(self._delta({"type": "thinking_delta", "thinking": text}))
+            case ThinkingSignature(signature):
+                self._enter(State.THINKING, _THINKING, out)
+                out.append(self._delta({"type": "signature_delta", "signature": signature}))
+                self._close_for("content_block_start", out)
             case ToolArgsDelta(json):
                 out.append(self._delta({"type": "input_json_delta", "partial_json": json}))
             case ToolCallStart(id, name):
@@ -97,6 +101,10 @@ class MessageWriter:
             case Failed(error):
                 self._state = State.FAILED
                 out.append(error.body())
+
+    def _enter(self, state: State, block: Mapping[str, Any], out: list[Event]) -> None:
+        if self._state is not state:
+            self._open(state, block, out)
 
     def _open(self, state: State, block: Mapping[str, Any], out: list[Event]) -> None:
         self._close_for(f"start:{block['type']}", out)
@@ -157,7 +165,10 @@ class MessageFold:
                     self._message["content"].append(dict(event["content_block"]))
                 case "content_block_delta":
                     delta = event["delta"]
-                    self._add(delta[_PIECE[delta["type"]]])
+                    if delta["type"] == "signature_delta":
+                        self._message["content"][-1]["signature"] = delta["signature"]
+                    else:
+                        self._add(delta[_PIECE[delta["type"]]])
                 case "content_block_stop":
                     self._settle(self._message["content"][-1])
                 case "message_delta" if event["delta"]["stop_reason"] is not None:

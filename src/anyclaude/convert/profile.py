@@ -24,6 +24,13 @@ class Profile:
     efforts: the values of `reasoning_effort` that the model takes, in rising order; empty: never sent.
     thinking_switch: `chat_template_kwargs.enable_thinking` turns thinking on and off.
     thinking_field: the field of an assistant message that carries earlier thinking back; None: it is dropped.
+    reasoning_details: thinking goes back as OpenRouter's `reasoning_details`, unmodified, out of the signatures that
+    carried them; and depth is asked for with its `reasoning` object instead of `reasoning_effort`.
+    cache_breakpoints: how many `cache_control` marks a request may carry; 0: none are sent.
+    context_window, max_output: tokens; None: not known. A higher `max_tokens` is lowered to `max_output`.
+    max_tokens_field: what the server calls the bound of the answer.
+    parameters: the optional parameters that the model takes, where the server lists them; None: all.
+    refused: parameters that were refused once, and are not sent again.
     constants: fields added to every request as they stand.
     """
 
@@ -39,4 +46,11 @@ class Profile:
     efforts: tuple[str, ...] = ()
     thinking_switch: bool = False
     thinking_field: str | None = None
+    reasoning_details: bool = False
+    cache_breakpoints: int = 0
+    context_window: int | None = None
+    max_output: int | None = None
+    max_tokens_field: str = "max_tokens"
+    parameters: frozenset[str] | None = None
+    refused: frozenset[str] = frozenset()
     constants: Mapping[str, Any] = field(default_factory=dict)

@@ -3,18 +3,11 @@
 A pure function. What the variables do was observed with Claude Code 2.1.197.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-NAMELESS: Final = "local"
-
-# Claude Code decides by the name what a model can do. One that it does not know gets the short prompt, and honours
-# CLAUDE_CODE_MAX_CONTEXT_TOKENS; one that looks like Anthropic's gets the long prompt and a window of 200,000.
-_LOOKS_KNOWN: Final = re.compile(r"claude|opus|sonnet|haiku|fable|^default$|^best$|^current-model$", re.IGNORECASE)
-_ODD: Final = re.compile(r"[^A-Za-z0-9._:/@+-]+")
-_LONGEST_NAME: Final = 80
+from anyclaude.config.names import model_name
 
 _MODEL_VARIABLES: Final = (
     "ANTHROPIC_MODEL",
@@ -100,15 +93,6 @@ def child_environment(
 def without_foreign_keys(inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment for a worker of ours: no keys and no logins of other services."""
     return {name: value for name, value in inherited.items() if not _conflicts(name) and name not in _OURS}
-
-
-def model_name(model_id: str) -> str:
-    """The upstream's name for the model, as Claude Code shows it, in a form that it does not take for its own."""
-    last = model_id.rstrip("/\\").replace("\\", "/")
-    if last.startswith(("/", "~", ".")) or re.match(r"[A-Za-z]:/", last):
-        last = last.rpartition("/")[2]  # a folder
-    name = _ODD.sub("-", last)[:_LONGEST_NAME].strip("-")
-    return NAMELESS if not name or _LOOKS_KNOWN.search(name) else name
 
 
 def window_variables(window: int | None, prompt_tokens: int, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from anyclaude.backends.base import Backend, ModelInfo
-from anyclaude.config.model import Cluster, Settings
+from anyclaude.backends.router import Router
+from anyclaude.config.model import Settings
+from anyclaude.config.upstreams import Node
 from anyclaude.errors import SetupError
 from anyclaude.launch.claude import find_claude, run_claude
 from anyclaude.launch.env import child_environment
@@ -46,7 +48,7 @@ class Serving(Protocol):
 class Parts:
     """What a session is put together from."""
 
-    open_backend: Callable[[Settings], Backend]
+    open_backend: Callable[[Settings], Router]
     serving: Serving
 
 
@@ -84,16 +86,16 @@ class _Session:
                 return await _until_signal()
             return await self._claude(program, launch, address.url, token, model)
 
-    async def _backend(self, open_parts: AsyncExitStack) -> tuple[Backend, ModelInfo]:
+    async def _backend(self, open_parts: AsyncExitStack) -> tuple[Router, ModelInfo]:
         settings, worker = self.settings, None
-        if settings.mode == "mlx-cluster" and not settings.cluster.nodes:
+        if settings.mode == "mlx-cluster" and not settings.backends.mlx_cluster.nodes:
             worker = await open_parts.enter_async_context(local_worker(settings.model, self.environ, self.screen))
-            settings = settings.model_copy(update={"cluster": Cluster(nodes=(worker.node,)), "model": None})
+            settings = _with_node(settings, worker.node)
         backend = self.parts.open_backend(settings)
         open_parts.push_async_callback(backend.aclose)
         return backend, await self._ready(backend, worker)
 
-    async def _ready(self, backend: Backend, worker: LocalWorker | None) -> ModelInfo:
+    async def _ready(self, backend: Router, worker: LocalWorker | None) -> ModelInfo:
         if worker is None:
             return await backend.ready()
         self.screen.progress("the worker loads its model")
@@ -123,6 +125,13 @@ class _Session:
         code = await run_claude(command, child.variables, self.signals)
         log.info("claude ended with %d", code)
         return code
+
+
+def _with_node(settings: Settings, node: Node) -> Settings:
+    """The settings for a worker of our own, which has one model."""
+    cluster = settings.backends.mlx_cluster.model_copy(update={"nodes": (node,)})
+    backends = settings.backends.model_copy(update={"mlx_cluster": cluster})
+    return settings.model_copy(update={"backends": backends, "model": None})
 
 
 async def _until_signal() -> NoReturn:

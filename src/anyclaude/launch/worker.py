@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 from pydantic import SecretStr
 
 from anyclaude.backends.base import ModelInfo
-from anyclaude.config.model import Node
+from anyclaude.config.upstreams import Node
 from anyclaude.errors import SetupError
 from anyclaude.launch.env import without_foreign_keys
 

@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from anyclaude.backends.base import Backend
+from anyclaude.backends.router import alone
 from anyclaude.errors import (
     AnyclaudeError,
     InternalError,
@@ -21,7 +22,8 @@ from anyclaude.errors import (
 from anyclaude.server import answers, endpoints, messages
 from anyclaude.server.drain import Drain
 from anyclaude.server.guards import PRECONNECT, Guards
-from anyclaude.server.keys import BACKEND, DRAIN, GUARDS, REQUEST_ID, SILENCE
+from anyclaude.server.keys import DRAIN, GUARDS, RECORDING, REQUEST_ID, ROUTER, SILENCE
+from anyclaude.trace.record import NoRecording, Recording
 from anyclaude.wire.json import encode
 
 LARGEST_REQUEST: Final = 64 * 1024 * 1024
@@ -32,13 +34,16 @@ log = logging.getLogger(__name__)
 _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def create_app(backend: Backend, token: str, *, silence: float = answers.SILENCE) -> web.Application:
+def create_app(
+    backend: Backend, token: str, *, silence: float = answers.SILENCE, recording: Recording | None = None
+) -> web.Application:
     """The proxy in front of one backend. Every request must carry the token.
 
-    silence: seconds without a word to the client before a sign of life.
+    silence: seconds without a word to the client before a sign of life. recording: where traces go; None: nowhere.
     """
     app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[_answered])
-    app[BACKEND] = backend
+    app[ROUTER] = alone(backend)
+    app[RECORDING] = recording or NoRecording()
     app[DRAIN] = Drain()
     app[SILENCE] = silence
     app[GUARDS] = Guards(token)

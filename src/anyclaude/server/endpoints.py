@@ -5,8 +5,9 @@ from typing import Any
 from aiohttp import web
 
 from anyclaude.backends.base import ModelInfo
+from anyclaude.config.names import LISTED
 from anyclaude.errors import AnyclaudeError, NotFound
-from anyclaude.server.keys import BACKEND
+from anyclaude.server.keys import ROUTER
 from anyclaude.wire.json import encode
 
 
@@ -17,7 +18,7 @@ async def preconnect(request: web.Request) -> web.Response:
 
 async def health(request: web.Request) -> web.Response:
     """Whether the backend answers. 200 when it does, 503 when it does not, with the reason."""
-    backend = request.app[BACKEND]
+    backend = request.app[ROUTER]
     try:
         model = await backend.ready()
     except AnyclaudeError as error:
@@ -26,23 +27,32 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def models(request: web.Request) -> web.Response:
-    """GET /v1/models in Anthropic's shape. `created_at` is not known, so it is the epoch."""
-    found = [_model(model) for model in await request.app[BACKEND].models()]
+    """GET /v1/models in Anthropic's shape: names that a request may carry, in the form that Claude Code's menu shows.
+
+    `created_at` is not known, so it is the epoch.
+    """
+    found = [_model(model) for model in await request.app[ROUTER].models()]
     first, last = (found[0]["id"], found[-1]["id"]) if found else (None, None)
     return _json({"data": found, "has_more": False, "first_id": first, "last_id": last})
 
 
 async def model(request: web.Request) -> web.Response:
-    """GET /v1/models/{id}; an id may hold slashes."""
-    wanted = request.match_info["id"]
-    for found in await request.app[BACKEND].models():
-        if found.id == wanted:
+    """GET /v1/models/{id}, with or without what the list puts before the upstream's name. An id may hold slashes."""
+    wanted = request.match_info["id"].removeprefix(LISTED)
+    for found in await request.app[ROUTER].models():
+        if wanted in (found.id, found.id.partition(":")[2]):
             return _json(_model(found))
     raise NotFound("no model of that name is on offer; GET /v1/models lists them")
 
 
 def _model(found: ModelInfo) -> dict[str, Any]:
-    shape = {"type": "model", "id": found.id, "display_name": found.id, "created_at": "1970-01-01T00:00:00Z"}
+    backend, _, name = found.id.partition(":")
+    shape = {
+        "type": "model",
+        "id": f"{LISTED}{found.id}",
+        "display_name": f"{name} ({backend})",
+        "created_at": "1970-01-01T00:00:00Z",
+    }
     return shape | ({"max_input_tokens": found.context_window} if found.context_window else {})
 
 

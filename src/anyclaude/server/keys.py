@@ -4,12 +4,15 @@ from typing import Final
 
 from aiohttp import web
 
-from anyclaude.backends.base import Backend
+from anyclaude.backends.router import Router
 from anyclaude.server.drain import Drain
 from anyclaude.server.guards import Guards
+from anyclaude.trace.record import Recorder, Recording
 
-BACKEND: Final = web.AppKey("backend", Backend)
+ROUTER: Final = web.AppKey("router", Router)
+RECORDING: Final = web.AppKey("recording", Recording)
 GUARDS: Final = web.AppKey("guards", Guards)
 DRAIN: Final = web.AppKey("drain", Drain)
 SILENCE: Final = web.AppKey("silence", float)
+RECORDER: Final = web.RequestKey("recorder", Recorder)
 REQUEST_ID: Final = web.RequestKey("request-id", str)

@@ -7,12 +7,14 @@ from typing import Any
 
 from aiohttp import web
 
-from anyclaude.backends.base import Backend, Caller
+from anyclaude.backends.base import NO_JOURNAL, Caller, RawRequest
+from anyclaude.backends.router import Plan, Router
 from anyclaude.convert.message import MessageFold, MessageWriter
 from anyclaude.convert.validate import validate_request
 from anyclaude.errors import AnyclaudeError, InternalError, Overloaded, UpstreamBroken
 from anyclaude.server.answers import StreamAnswer
-from anyclaude.server.keys import BACKEND, DRAIN, REQUEST_ID, SILENCE
+from anyclaude.server.keys import DRAIN, RECORDER, RECORDING, REQUEST_ID, ROUTER, SILENCE
+from anyclaude.server.passthrough import count_directly, pass_through
 from anyclaude.wire.events import Failed
 from anyclaude.wire.json import decode_object, encode
 
@@ -23,27 +25,41 @@ _INCOMPLETE = "the answer ended before it was complete"
 
 async def messages(request: web.Request) -> web.StreamResponse:
     """Answer a Messages request, streaming or not, with one and the same conversion."""
-    body = decode_object(await request.read())
+    raw = await request.read()
+    body = decode_object(raw)
+    request[RECORDER] = request.app[RECORDING].begin(request[REQUEST_ID], request.path_qs, request.headers, body)
+    router, caller = request.app[ROUTER], _caller(request, raw)
+    plan = router.plan(body, caller)
+    if router.relays(plan):
+        relayed = await pass_through(request, router, plan, body, caller)
+        if relayed is not None:
+            return relayed
+        plan = router.rest(plan)
     validate_request(body)
     writer = MessageWriter(f"msg_{secrets.token_hex(12)}", body["model"])
-    if body.get("stream") is True:
-        return await _stream(request, body, writer)
-    return await _whole(request, body, writer)
+    answer = _stream if body.get("stream") is True else _whole
+    return await answer(request, plan, body, caller, writer)
 
 
-async def count_tokens(request: web.Request) -> web.Response:
+async def count_tokens(request: web.Request) -> web.StreamResponse:
     """POST /v1/messages/count_tokens. A 404 here would make Claude Code count with completions instead."""
-    body = decode_object(await request.read())
+    raw = await request.read()
+    body = decode_object(raw)
+    router, caller = request.app[ROUTER], _caller(request, raw)
+    if router.relays(plan := router.plan(body, caller)):
+        return await count_directly(request, router, plan, body, caller)
     validate_request(body, max_tokens_required=False)
-    count = await request.app[BACKEND].count_tokens(body)
+    count = await router.count_tokens(body)
     return web.Response(body=encode({"input_tokens": count}), content_type="application/json")
 
 
-async def _stream(request: web.Request, body: dict[str, Any], writer: MessageWriter) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, plan: Plan, body: dict[str, Any], caller: Caller, writer: MessageWriter
+) -> web.StreamResponse:
     answer = StreamAnswer(request, writer, request[REQUEST_ID], request.app[SILENCE])
     async with answer.kept_alive():
         try:
-            await _pass_on(request.app[BACKEND], body, _caller(request), answer)
+            await _pass_on(request.app[ROUTER], plan, body, caller, answer)
         except AnyclaudeError as error:
             if not answer.begun:
                 raise
@@ -63,9 +79,9 @@ async def _stream(request: web.Request, body: dict[str, Any], writer: MessageWri
     return await answer.close()
 
 
-async def _pass_on(backend: Backend, body: dict[str, Any], caller: Caller, answer: StreamAnswer) -> None:
+async def _pass_on(router: Router, plan: Plan, body: dict[str, Any], caller: Caller, answer: StreamAnswer) -> None:
     """Pass on what the model does, batch by batch. Raises the upstream's error."""
-    async with backend.stream(body, caller) as batches:
+    async with router.follow(plan, body, caller) as batches:
         async for batch in batches:
             if not batch:
                 continue
@@ -78,20 +94,30 @@ async def _pass_on(backend: Backend, body: dict[str, Any], caller: Caller, answe
         raise UpstreamBroken(_INCOMPLETE)
 
 
-async def _whole(request: web.Request, body: dict[str, Any], writer: MessageWriter) -> web.Response:
+async def _whole(
+    request: web.Request, plan: Plan, body: dict[str, Any], caller: Caller, writer: MessageWriter
+) -> web.Response:
     """The fold of the same events, as one JSON message."""
     fold = MessageFold()
-    fold.feed([writer.start()])
-    async with request.app[BACKEND].stream(body, _caller(request)) as batches:
+    recorder = request[RECORDER]
+    start = writer.start()
+    fold.feed([start])
+    recorder.feed([start])
+    async with request.app[ROUTER].follow(plan, body, caller) as batches:
         async for batch in batches:
             if batch and isinstance(last := batch[-1], Failed):
                 raise last.error
-            fold.feed(writer.feed(batch))
+            events = writer.feed(batch)
+            recorder.feed(events)
+            fold.feed(events)
     if not writer.over:
         raise UpstreamBroken(_INCOMPLETE)
     return web.Response(body=encode(fold.message()), content_type="application/json")
 
 
-def _caller(request: web.Request) -> Caller:
+def _caller(request: web.Request, body: bytes) -> Caller:
     headers = request.headers
-    return Caller(headers.get("X-Claude-Code-Session-Id"), headers.get("x-claude-code-agent-id"))
+    raw = RawRequest(request.method, request.path_qs, tuple(headers.items()), body)
+    session_id, agent_id = headers.get("X-Claude-Code-Session-Id"), headers.get("x-claude-code-agent-id")
+    journal = request.get(RECORDER, NO_JOURNAL)
+    return Caller(session_id, agent_id, journal, raw)

@@ -14,6 +14,7 @@ from anyclaude.backends.base import Backend
 from anyclaude.errors import SetupError
 from anyclaude.server.app import create_app
 from anyclaude.server.keys import DRAIN
+from anyclaude.trace.record import Recording
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +34,17 @@ class Address:
 
 
 @asynccontextmanager
-async def serving(backend: Backend, token: str, *, port: int = 0, drain: float = 10.0) -> AsyncIterator[Address]:
+async def serving(
+    backend: Backend, token: str, *, port: int = 0, drain: float = 10.0, recording: Recording | None = None
+) -> AsyncIterator[Address]:
     """Serve the backend on loopback for as long as the block lasts.
 
     port: 0 takes a free one. drain: seconds that answers under way get to finish when the block is left; after
-    them they end in an error. The backend is closed in the end. Raises SetupError when the port is taken.
+    them they end in an error. recording: where traces go. The backend is closed in the end. Raises SetupError when the
+    port is taken.
     """
     logging.getLogger("aiohttp.server").addFilter(_in_one_line)
-    app = create_app(backend, token)
+    app = create_app(backend, token, recording=recording)
     runner = web.AppRunner(
         app,
         handler_cancellation=True,  # a client that leaves cancels its request, and with it the upstream

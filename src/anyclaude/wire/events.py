@@ -27,6 +27,13 @@ class ThinkingDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinkingSignature:
+    """What the client has to send back with the thinking before it: opaque to it, read again by `convert.turns`."""
+
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallStart:
     """A call begins. `id` is unique over the whole conversation."""
 
@@ -43,11 +50,17 @@ class ToolArgsDelta:
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """Token counts of the whole request so far. `prompt_tokens` includes `cached_tokens`."""
+    """Token counts of the whole request so far. `prompt_tokens` includes `cached_tokens` and `cache_write_tokens`.
+
+    reasoning_tokens: part of `output_tokens`. cost: US dollars, None where the upstream does not say.
+    """
 
     prompt_tokens: int
     cached_tokens: int
     output_tokens: int
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +78,6 @@ class Failed:
     error: AnyclaudeError
 
 
-ModelEvent = TextDelta | ThinkingDelta | ToolCallStart | ToolArgsDelta | UsageReport | Finished | Failed
+ModelEvent = (
+    TextDelta | ThinkingDelta | ThinkingSignature | ToolCallStart | ToolArgsDelta | UsageReport | Finished | Failed
+)

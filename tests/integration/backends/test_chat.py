@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from anyclaude.backends.base import Caller
 from anyclaude.backends.lmstudio import LMStudioBackend
-from anyclaude.config.model import Deadlines, LMStudio
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import LMStudio
 from anyclaude.errors import (
     AnyclaudeError,
     Overloaded,

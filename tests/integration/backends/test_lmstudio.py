@@ -9,7 +9,8 @@ import pytest
 from anyclaude.backends import lmstudio
 from anyclaude.backends.base import Caller, ModelInfo
 from anyclaude.backends.lmstudio import LMStudioBackend
-from anyclaude.config.model import Deadlines, LMStudio
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import LMStudio
 from anyclaude.errors import SetupError
 from tests.support.raw_upstream import Connection, raw_upstream, whole
 from tests.support.streams import finish

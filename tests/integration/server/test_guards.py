@@ -109,7 +109,8 @@ async def test_the_preconnect_needs_no_token_and_everything_else_does() -> None:
 async def test_models_in_anthropics_shape() -> None:
     async with talking_to(ScriptedBackend()) as client, client.get("/v1/models?limit=1000") as response:
         listed = await response.json()
-    assert listed["data"][0]["id"] == listed["first_id"] == listed["last_id"] == "scripted-model"
+    assert listed["data"][0]["id"] == listed["first_id"] == listed["last_id"] == "anthropic/lmstudio:scripted-model"
+    assert listed["data"][0]["display_name"] == "scripted-model (lmstudio)"
     assert listed["data"][0]["max_input_tokens"] == 32768
 
 

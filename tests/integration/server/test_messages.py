@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from anyclaude.backends.base import Caller
 from anyclaude.backends.scripted import ScriptedBackend, Step
 from anyclaude.errors import AnyclaudeError, Overloaded, PromptTooLong, RateLimited, UpstreamBroken
 from anyclaude.wire.events import Failed, Finished, TextDelta, ToolArgsDelta, ToolCallStart
@@ -51,7 +50,10 @@ async def test_the_backend_learns_who_asks() -> None:
         client.session.post(client.url + "/v1/messages", json=ASK, headers=headers),
     ):
         pass
-    assert backend.callers == [Caller("s1", "a1")]
+    caller = backend.callers[0]
+    assert (caller.session_id, caller.agent_id) == ("s1", "a1")
+    assert caller.raw is not None
+    assert (caller.raw.method, caller.raw.path) == ("POST", "/v1/messages")
 
 
 REFUSALS = [

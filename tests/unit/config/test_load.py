@@ -18,14 +18,14 @@ def test_flags_win_over_the_environment_and_origins_say_so() -> None:
     assert (resolved.settings.mode, resolved.settings.port) == ("mlx-cluster", 8123)
     assert resolved.origins["mode"] == "--mode"
     assert resolved.origins["port"] == "ANYCLAUDE_PORT"
-    assert resolved.origins["lmstudio.url"] == "default"
+    assert resolved.origins["backends.lmstudio.url"] == "default"
 
 
 def test_a_layer_between_default_and_environment_fits_in() -> None:
-    file = [Item(("port",), 1, "file: port"), Item(("lmstudio", "model"), "from-file", "file: model")]
+    file = [Item(("port",), 1, "file: port"), Item(("backends", "lmstudio", "model"), "from-file", "file: model")]
     resolved = merge([file, environment_items({"ANYCLAUDE_PORT": "2"}), flag_items({})])
-    assert (resolved.settings.port, resolved.settings.lmstudio.model) == (2, "from-file")
-    assert resolved.origins["lmstudio.model"] == "file: model"
+    assert (resolved.settings.port, resolved.settings.backends.lmstudio.model) == (2, "from-file")
+    assert resolved.origins["backends.lmstudio.model"] == "file: model"
 
 
 @pytest.mark.parametrize("form", ["1", "true", "TRUE", "yes", "on", "t", "y"])
@@ -46,9 +46,9 @@ def test_lm_studio_and_nodes() -> None:
         "MLX_CLUSTER_NODES": '[{"id": "a", "url": "http://a:1", "token": "t"}, {"id": "b", "url": "https://b"}]',
     }
     settings = resolve({}, environ).settings
-    assert settings.lmstudio.url == "http://h:1/v1"
-    assert settings.lmstudio.api_key.get_secret_value() == "k"
-    assert [node.id for node in settings.cluster.nodes] == ["a", "b"]
+    assert settings.backends.lmstudio.url == "http://h:1/v1"
+    assert settings.backends.lmstudio.api_key.get_secret_value() == "k"
+    assert [node.id for node in settings.backends.mlx_cluster.nodes] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

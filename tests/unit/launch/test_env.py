@@ -2,7 +2,8 @@
 
 import pytest
 
-from anyclaude.launch.env import ChildEnvironment, child_environment, model_name, window_variables, without_foreign_keys
+from anyclaude.config.names import model_name
+from anyclaude.launch.env import ChildEnvironment, child_environment, window_variables, without_foreign_keys
 
 
 def made(inherited: dict[str, str], *, window: int | None = 131_072, model_id: str = "qwen3-coder") -> ChildEnvironment:

@@ -1,0 +1,13 @@
+"""What a request is for, by its shape: the texts in it change from version to version (observed with 2.1.197)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def is_background(request: Mapping[str, Any]) -> bool:
+    """Whether this is one of the small jobs beside the conversation: a session's title, the summary of a web page.
+
+    Those come with an empty list of tools and without `thinking`. The permission classifier, which must not go to a
+    lesser model, has no list at all.
+    """
+    return request.get("tools") == [] and request.get("thinking") is None and not request.get("stop_sequences")

@@ -1,0 +1,239 @@
+"""A backend made of backends: which one answers a request, and who is asked when it does not.
+
+The way of a request is a `Plan`, a list of candidates: the one that its role, its tier or its model's name leads to,
+and behind it that one's fallbacks. Each candidate is asked once, with the prompt chain of its own backend, and only
+until the first content is there: what the client has seen is never taken back.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from anyclaude.backends.base import Backend, Caller, EventBatches, ModelInfo, RawRequest, Relay, RelayedAnswer
+from anyclaude.backends.fallback import Budget, Resting, falls_back
+from anyclaude.backends.roles import is_background
+from anyclaude.config.model import Mode
+from anyclaude.config.names import named_target, tier_names, tier_of
+from anyclaude.config.routes import Routes, Target
+from anyclaude.convert.failures import convert_failure
+from anyclaude.errors import AnyclaudeError, InternalError, UpstreamBroken, UpstreamError
+from anyclaude.prompt.chain import optimise
+from anyclaude.prompt.options import Options
+from anyclaude.wire.events import Failed, ModelEvent, UsageReport
+from anyclaude.wire.json import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who is asked, in turn. reason: why the first of them."""
+
+    candidates: tuple[Target, ...]
+    reason: str
+
+
+class Router:
+    """Several backends as one. fallbacks: for a target, whom to ask when it does not answer."""
+
+    def __init__(
+        self,
+        backends: Mapping[Mode, Backend],
+        routes: Routes,
+        fallbacks: Mapping[Target, Sequence[Target]] | None = None,
+        options: Mapping[Mode, Options] | None = None,
+    ) -> None:
+        self._backends = backends
+        self._routes = routes
+        self._tiers = {name: getattr(routes, tier) for tier, name in tier_names(routes).items()}
+        self._fallbacks = fallbacks or {}
+        self._options = options or {}
+        self._resting = Resting()
+        self._budget = Budget()
+        self._main = backends[routes.main.backend]
+        self.name = self._main.name
+
+    def plan(self, request: Mapping[str, Any], caller: Caller) -> Plan:
+        """Where this request goes. A model that nobody knows by that name is the main one."""
+        target, reason = self._target(request, caller)
+        candidates = (target, *self._fallbacks.get(target, ()))
+        return Plan(tuple(self._resting.last(candidates)), reason)
+
+    def relays(self, plan: Plan) -> bool:
+        """Whether the first to be asked is handed the request as it is."""
+        return isinstance(self._backends[plan.candidates[0].backend], Relay)
+
+    @asynccontextmanager
+    async def relay(
+        self, plan: Plan, request: Mapping[str, Any], caller: Caller
+    ) -> AsyncIterator[RelayedAnswer | None]:
+        """The answer of the first candidate as it comes; None when it failed and others are left to be asked."""
+        target, *others = plan.candidates
+        backend = self._backends[target.backend]
+        raw = caller.raw
+        if raw is None or not isinstance(backend, Relay):
+            raise InternalError("a request that cannot be relayed was to be")
+        caller.journal.note("route", to=str(target), reason=plan.reason)
+        raw = _with_model(raw, request, target.model)
+        caller.journal.sent(raw.body)
+        async with AsyncExitStack() as stack:
+            try:
+                answer = await stack.enter_async_context(backend.relay(raw))
+                failure = _failure(answer) if others else None
+            except UpstreamError as error:
+                if not others:
+                    raise
+                failure = error
+            if failure is None:
+                caller.journal.mark("accepted")
+                yield answer
+                return
+        self._failed(target, failure, caller)
+        yield None
+
+    def rest(self, plan: Plan) -> Plan:
+        """The plan without its first candidate."""
+        return replace(plan, candidates=plan.candidates[1:], reason=f"{plan.candidates[0]} did not answer")
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Mapping[str, Any], caller: Caller, model: str | None = None
+    ) -> AsyncIterator[EventBatches]:
+        """As `Backend.stream`, by the plan that the request itself gives."""
+        async with self.follow(self.plan(request, caller), request, caller) as batches:
+            yield batches
+
+    @asynccontextmanager
+    async def follow(self, plan: Plan, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
+        """Ask the candidates in turn, until one has something to say. Raises the error of the last one."""
+        reason = plan.reason
+        async with AsyncExitStack() as outer:
+            for place, target in enumerate(plan.candidates, 1):
+                stack = await outer.enter_async_context(AsyncExitStack())
+                caller.journal.note("route", to=str(target), reason=reason)
+                try:
+                    batches = await stack.enter_async_context(self._opened(target, request, caller))
+                    begun = await _beginning(batches)
+                except AnyclaudeError as error:
+                    await stack.aclose()
+                    if place == len(plan.candidates) or not falls_back(error):
+                        raise self._given_up(error, request) from error.__cause__
+                    self._failed(target, error, caller)
+                    reason = f"{target} did not answer"
+                    continue
+                self._resting.answered(target)
+                yield begun
+                return
+
+    def _opened(
+        self, target: Target, request: Mapping[str, Any], caller: Caller
+    ) -> AbstractAsyncContextManager[EventBatches]:
+        return self._backends[target.backend].stream(self._optimised(target, request, caller), caller, target.model)
+
+    def _optimised(self, target: Target, request: Mapping[str, Any], caller: Caller) -> Mapping[str, Any]:
+        options = self._options.get(target.backend)
+        if options is None:
+            return request
+        optimised = optimise(request, options)
+        caller.journal.note("prompt", report=optimised.report)
+        return optimised.request
+
+    def _failed(self, target: Target, error: AnyclaudeError, caller: Caller) -> None:
+        self._resting.failed(target, error)
+        caller.journal.note("fallback", failed=str(target), status=error.status, error=error.message)
+
+    def _given_up(self, error: AnyclaudeError, request: Mapping[str, Any]) -> AnyclaudeError:
+        if falls_back(error) and not self._budget.spend(request):
+            error.headers["x-should-retry"] = "false"
+        return error
+
+    def _target(self, request: Mapping[str, Any], caller: Caller) -> tuple[Target, str]:
+        routes, named = self._routes, request.get("model")
+        name = named if isinstance(named, str) else ""
+        if routes.background and is_background(request):
+            return routes.background, "background"
+        if routes.subagent and caller.agent_id:
+            return routes.subagent, "subagent"
+        asked = named_target(name, self._tiers)
+        if asked and asked.backend in self._backends:
+            return asked, "named"
+        tier = tier_of(name)
+        if tier and (target := getattr(routes, tier)):
+            return target, tier
+        return routes.main, "main"
+
+    async def models(self) -> list[ModelInfo]:
+        """What every backend offers, ids as `backend:model`, the main one's first; nothing of one that is away."""
+        main = self._routes.main.backend
+        order = sorted(self._backends, key=lambda mode: mode != main)
+        found = await asyncio.gather(*(self._offered(mode) for mode in order))
+        return [model for models in found for model in models]
+
+    async def _offered(self, mode: Mode) -> list[ModelInfo]:
+        try:
+            offered = await self._backends[mode].models()
+        except AnyclaudeError:
+            if mode == self._routes.main.backend:
+                raise
+            return []
+        return [replace(model, id=f"{mode}:{model.id}") for model in offered]
+
+    async def ready(self, model: str | None = None) -> ModelInfo:
+        return await self._main.ready(model or self._routes.main.model)
+
+    async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
+        target, _ = self._target(request, Caller())
+        optimised = self._optimised(target, request, Caller())
+        return await self._backends[target.backend].count_tokens(optimised, target.model)
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(backend.aclose() for backend in self._backends.values()))
+
+
+def alone(backend: Backend) -> Router:
+    """A router to one backend, with nothing around it."""
+    if isinstance(backend, Router):
+        return backend
+    return Router({"lmstudio": backend}, Routes(Target("lmstudio")))
+
+
+async def _beginning(batches: EventBatches) -> EventBatches:
+    """The batches, once the first content is there. Raises the error of an answer that has none."""
+    async for batch in batches:
+        if not batch:
+            continue
+        last = batch[-1]
+        if isinstance(last, Failed) and all(isinstance(event, UsageReport) for event in batch[:-1]):
+            raise last.error
+        return _Resumed(batch, batches)
+    raise UpstreamBroken("the answer ended before it began")
+
+
+class _Resumed:
+    """Batches of which the first was taken already."""
+
+    def __init__(self, first: Sequence[ModelEvent], rest: EventBatches) -> None:
+        self._first: Sequence[ModelEvent] | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> EventBatches:
+        return self
+
+    async def __anext__(self) -> Sequence[ModelEvent]:
+        first, self._first = self._first, None
+        return first if first is not None else await anext(self._rest)
+
+
+def _with_model(raw: RawRequest, request: Mapping[str, Any], model: str | None) -> RawRequest:
+    if model is None or request.get("model") == model:
+        return raw
+    return replace(raw, body=encode({**request, "model": model}))
+
+
+def _failure(answer: RelayedAnswer) -> AnyclaudeError | None:
+    """What a status stands for, where somebody else is worth asking."""
+    if answer.status < 400:
+        return None
+    headers = {name.lower(): value for name, value in answer.headers}
+    error = convert_failure(answer.status, None, headers.get("retry-after"))
+    return error if falls_back(error) else None

@@ -1,0 +1,1 @@
+"""What a request leaves behind: one record, redacted, in a private folder."""
