@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from anyclaude.config.names import model_name
+from anyclaude.config.names import Tier, model_name
 
 _MODEL_VARIABLES: Final = (
     "ANTHROPIC_MODEL",
@@ -39,6 +39,7 @@ _OURS: Final = frozenset(
 _FIRM: Final = {
     "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "1",
     "CLAUDE_CODE_DISABLE_1M_CONTEXT": "1",
+    "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",  # /model lists what GET /v1/models offers
     "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",  # it differs from session to session, and stands first in the prompt
 }
 
@@ -69,11 +70,19 @@ class ChildEnvironment:
 
 
 def child_environment(
-    inherited: Mapping[str, str], *, url: str, token: str, model_id: str, window: int | None, prompt_tokens: int
+    inherited: Mapping[str, str],
+    *,
+    url: str,
+    token: str,
+    model_id: str,
+    window: int | None,
+    prompt_tokens: int,
+    tiers: Mapping[Tier, str] | None = None,
 ) -> ChildEnvironment:
     """The environment for a claude that talks to the proxy at `url`.
 
-    window: the model's context in tokens, None if unknown. prompt_tokens: what the launch itself takes of it.
+    window: the model's context in tokens, None if unknown. prompt_tokens: what the launch itself takes of it. tiers:
+    the names of the tiers that have a model of their own.
     """
     kept = without_foreign_keys(inherited)
     name = model_name(model_id)
@@ -83,6 +92,7 @@ def child_environment(
         **kept,
         **_past_proxies(kept),
         **dict.fromkeys(_MODEL_VARIABLES, name),
+        **_tier_variables(tiers or {}),
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_AUTH_TOKEN": token,
         **_FIRM,
@@ -110,6 +120,12 @@ def window_variables(window: int | None, prompt_tokens: int, inherited: Mapping[
     if threshold >= prompt_tokens + _ROOM_TO_WORK:
         variables["CLAUDE_CODE_AUTO_COMPACT_WINDOW"] = str(max(window, 100_000))
     return variables
+
+
+def _tier_variables(tiers: Mapping[Tier, str]) -> dict[str, str]:
+    """Small jobs ask for the haiku tier, or for ANTHROPIC_SMALL_FAST_MODEL where it is set."""
+    variables = {f"ANTHROPIC_DEFAULT_{tier.upper()}_MODEL": name for tier, name in tiers.items()}
+    return variables | ({"ANTHROPIC_SMALL_FAST_MODEL": tiers["haiku"]} if "haiku" in tiers else {})
 
 
 def _conflicts(name: str) -> bool:

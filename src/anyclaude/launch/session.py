@@ -11,6 +11,8 @@ from typing import NoReturn, Protocol
 from anyclaude.backends.base import Backend, ModelInfo
 from anyclaude.backends.router import Router
 from anyclaude.config.model import Settings
+from anyclaude.config.names import tier_names
+from anyclaude.config.routes import routes_of
 from anyclaude.config.upstreams import Node
 from anyclaude.errors import SetupError
 from anyclaude.launch.claude import find_claude, run_claude
@@ -117,6 +119,7 @@ class _Session:
             model_id=model.id,
             window=model.context_window,
             prompt_tokens=launch.prompt_tokens,
+            tiers=tier_names(routes_of(self.settings)),
         )
         if child.dropped:
             self.screen.say(f"not handed to claude, because they lead elsewhere: {', '.join(child.dropped)}")

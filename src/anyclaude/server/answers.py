@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from anyclaude.convert.message import MessageWriter
+from anyclaude.trace.record import Recorder
 from anyclaude.wire.anthropic import encode_event
 from anyclaude.wire.events import ModelEvent
 
@@ -30,9 +31,13 @@ _HEADERS: Final = {
 class StreamAnswer:
     """The streaming answer to one request. `begun` tells whether an error can still be an HTTP status."""
 
-    def __init__(self, request: web.Request, writer: MessageWriter, request_id: str, silence: float = SILENCE) -> None:
+    def __init__(
+        self, request: web.Request, writer: MessageWriter, recorder: Recorder, request_id: str, silence: float = SILENCE
+    ) -> None:
         self._request = request
         self._writer = writer
+        self._recorder = recorder
+        self._told = False  # something of the model's
         self._silence = silence
         self._response = web.StreamResponse(headers={**_HEADERS, "request-id": request_id})
         self._turn = asyncio.Lock()  # one writer at a time: the answer, or its sign of life
@@ -55,8 +60,12 @@ class StreamAnswer:
             if self.over:
                 return
             start = b"" if self.begun else await self._begin()
-            frames = [encode_event(event) for event in self._writer.feed(events)]
-            await self._send(start + b"".join(frames))
+            written = self._writer.feed(events)
+            if not self._told:
+                self._told = True
+                self._recorder.mark("first_event")
+            self._recorder.feed(written)
+            await self._send(start + b"".join(map(encode_event, written)))
 
     async def close(self) -> web.StreamResponse:
         await self._response.write_eof()
@@ -89,7 +98,9 @@ class StreamAnswer:
 
     async def _begin(self) -> bytes:
         await self._response.prepare(self._request)
-        return encode_event(self._writer.start())
+        start = self._writer.start()
+        self._recorder.feed([start])
+        return encode_event(start)
 
     async def _send(self, frames: bytes) -> None:
         if frames:

@@ -22,7 +22,8 @@ from anyclaude.errors import (
 from anyclaude.server import answers, endpoints, messages
 from anyclaude.server.drain import Drain
 from anyclaude.server.guards import PRECONNECT, Guards
-from anyclaude.server.keys import DRAIN, GUARDS, RECORDING, REQUEST_ID, ROUTER, SILENCE
+from anyclaude.server.keys import DRAIN, FAILURE, GUARDS, RECORDING, REQUEST_ID, ROUTER, SILENCE
+from anyclaude.server.recorded import recorded
 from anyclaude.trace.record import NoRecording, Recording
 from anyclaude.wire.json import encode
 
@@ -41,7 +42,7 @@ def create_app(
 
     silence: seconds without a word to the client before a sign of life. recording: where traces go; None: nowhere.
     """
-    app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[_answered])
+    app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[recorded, _answered])
     app[ROUTER] = alone(backend)
     app[RECORDING] = recording or NoRecording()
     app[DRAIN] = Drain()
@@ -90,6 +91,7 @@ async def _answered(request: web.Request, handler: _Next) -> web.StreamResponse:
 
 def _refusal(request: web.Request, error: AnyclaudeError) -> web.Response:
     log.info("%s %s -> %d: %s", request.method, request.path, error.status, error.message)
+    request[FAILURE] = error.message
     headers = {**error.headers, "request-id": request[REQUEST_ID]}
     body = encode(error.body(request[REQUEST_ID]))
     return web.Response(body=body, status=error.status, headers=headers, content_type="application/json")

@@ -15,4 +15,7 @@ GUARDS: Final = web.AppKey("guards", Guards)
 DRAIN: Final = web.AppKey("drain", Drain)
 SILENCE: Final = web.AppKey("silence", float)
 RECORDER: Final = web.RequestKey("recorder", Recorder)
+FAILURE: Final = web.RequestKey("failure", str)
+"""Why an answer with status 200 is not whole."""
+
 REQUEST_ID: Final = web.RequestKey("request-id", str)

@@ -13,7 +13,7 @@ from anyclaude.convert.message import MessageFold, MessageWriter
 from anyclaude.convert.validate import validate_request
 from anyclaude.errors import AnyclaudeError, InternalError, Overloaded, UpstreamBroken
 from anyclaude.server.answers import StreamAnswer
-from anyclaude.server.keys import DRAIN, RECORDER, RECORDING, REQUEST_ID, ROUTER, SILENCE
+from anyclaude.server.keys import DRAIN, FAILURE, RECORDER, RECORDING, REQUEST_ID, ROUTER, SILENCE
 from anyclaude.server.passthrough import count_directly, pass_through
 from anyclaude.wire.events import Failed
 from anyclaude.wire.json import decode_object, encode
@@ -56,7 +56,7 @@ async def count_tokens(request: web.Request) -> web.StreamResponse:
 async def _stream(
     request: web.Request, plan: Plan, body: dict[str, Any], caller: Caller, writer: MessageWriter
 ) -> web.StreamResponse:
-    answer = StreamAnswer(request, writer, request[REQUEST_ID], request.app[SILENCE])
+    answer = StreamAnswer(request, writer, request[RECORDER], request[REQUEST_ID], request.app[SILENCE])
     async with answer.kept_alive():
         try:
             await _pass_on(request.app[ROUTER], plan, body, caller, answer)
@@ -64,19 +64,26 @@ async def _stream(
             if not answer.begun:
                 raise
             log.warning("the answer ended in an error: %s", error.message)
-            await answer.write([Failed(error)])
+            await _fail(request, answer, error)
         except asyncio.CancelledError:
             if not (request.app[DRAIN].over and answer.begun):
                 raise
-            await answer.write([Failed(Overloaded("anyclaude was stopped before the answer was complete"))])
+            await _fail(request, answer, Overloaded("anyclaude was stopped before the answer was complete"))
         except ConnectionError:
             raise  # the client has left
         except Exception:  # the client must learn that its answer is not whole
             if not answer.begun:
                 raise
             log.exception("a fault of our own in mid-answer")
-            await answer.write([Failed(InternalError("anyclaude failed in mid-answer; its log has the details"))])
+            await _fail(request, answer, InternalError("anyclaude failed in mid-answer; its log has the details"))
     return await answer.close()
+
+
+async def _fail(request: web.Request, answer: StreamAnswer, error: AnyclaudeError) -> None:
+    """End an answer that has begun in an error, unless it is whole already."""
+    if not answer.over:
+        request[FAILURE] = error.message
+    await answer.write([Failed(error)])
 
 
 async def _pass_on(router: Router, plan: Plan, body: dict[str, Any], caller: Caller, answer: StreamAnswer) -> None:

@@ -148,3 +148,18 @@ def test_an_unknown_window_sets_nothing() -> None:
 def test_the_worker_gets_no_keys() -> None:
     environ = {"HF_TOKEN": "h", "ANTHROPIC_API_KEY": "a", "LMSTUDIO_API_KEY": "l", "MLX_MODEL_PATH": "m"}
     assert without_foreign_keys(environ) == {"HF_TOKEN": "h", "MLX_MODEL_PATH": "m"}
+
+
+def test_tiers_of_their_own() -> None:
+    child = child_environment(
+        {},
+        url="http://127.0.0.1:5",
+        token="tok",
+        model_id="qwen3-coder",
+        window=None,
+        prompt_tokens=26_000,
+        tiers={"haiku": "lmstudio:small"},
+    )
+    assert child.variables["ANTHROPIC_MODEL"] == "qwen3-coder"
+    assert child.variables["ANTHROPIC_DEFAULT_HAIKU_MODEL"] == "lmstudio:small"
+    assert child.variables["ANTHROPIC_SMALL_FAST_MODEL"] == "lmstudio:small"
