@@ -1,14 +1,19 @@
 """LM Studio, and other single local servers in its place, llama.cpp's own among them.
 
 What is loaded is asked of LM Studio's native API (`/api/v0/models`, since 0.3.6), else of llama.cpp (`/props`), else of
-the plain `/v1/models`. `cache_prompt` lets llama.cpp keep the prompt of the last turn.
+the plain `/v1/models`. `current-model` is whatever is loaded when a request comes: it is asked again after ten seconds,
+so that a model which is changed in LM Studio is met with its own abilities. `cache_prompt` lets llama.cpp keep the
+prompt of the last turn.
 """
 
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from anyclaude.backends.base import ModelInfo
+from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.chat import ChatBackend
 from anyclaude.backends.http import Upstream
 from anyclaude.config.model import Deadlines
@@ -21,6 +26,8 @@ OWN_PORT: Final = 1234
 """The port that LM Studio itself chooses."""
 
 _ASK: Final = 5.0  # seconds for a question to a local server
+_ASK_AGAIN: Final = 1.0  # seconds for the same question while a request waits
+_FRESH: Final = 10.0  # seconds for which what is loaded need not be asked again
 
 PROFILE: Final = Profile(
     top_k=True,
@@ -38,6 +45,39 @@ class LMStudioBackend(ChatBackend):
         self._settings = settings
         upstream = Upstream(settings.url, settings.api_key.get_secret_value(), deadlines.connect)
         super().__init__("lmstudio", upstream, model or settings.model, PROFILE, deadlines)
+        self._loaded: ModelInfo | None = None
+        self._asked = 0.0  # the loop's time
+        self._native = False
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Mapping[str, Any], caller: Caller, model: str | None = None
+    ) -> AsyncIterator[EventBatches]:
+        """As `Backend.stream`, with the abilities of what is loaded now."""
+        if (model or self._model) == CURRENT_MODEL:
+            await self._follow(caller)
+            model = self._loaded.id if self._loaded and self._native else None
+        async with super().stream(request, caller, model) as batches:
+            yield batches
+
+    async def _follow(self, caller: Caller) -> None:
+        """Learn what is loaded, if that was not asked just now. A server that does not say keeps what was known."""
+        now = asyncio.get_running_loop().time()
+        if self._loaded is None or now - self._asked < _FRESH:
+            return
+        self._asked = now
+        before = self._loaded
+        try:
+            async with asyncio.timeout(_ASK_AGAIN):
+                self._know(await self._chosen(CURRENT_MODEL))
+        except (TimeoutError, AnyclaudeError):
+            return  # the request itself will tell
+        if (before.id, before.context_window) != (self._loaded.id, self._loaded.context_window):
+            caller.journal.note("warning", said=f"now loaded: {self._loaded.id}, window {self._loaded.context_window}")
+
+    def _know(self, loaded: ModelInfo) -> None:
+        self._loaded = loaded
+        self.profile = replace(PROFILE, images=loaded.images is not False, context_window=loaded.context_window)
 
     async def models(self) -> list[ModelInfo]:
         """The loaded models first, then what else the server offers."""
@@ -55,7 +95,8 @@ class LMStudioBackend(ChatBackend):
     async def ready(self, model: str | None = None) -> ModelInfo:
         """The model that will answer. Raises SetupError with the next step."""
         chosen = await self._chosen(model or self._model)
-        self.profile = replace(PROFILE, images=chosen.images is not False)
+        self._asked = asyncio.get_running_loop().time()
+        self._know(chosen)
         return chosen
 
     async def _chosen(self, wanted: str) -> ModelInfo:
@@ -81,6 +122,7 @@ class LMStudioBackend(ChatBackend):
         entries.sort(key=lambda entry: entry.get("state") != "loaded")
         if entries and entries[0].get("state") != "loaded" and self._model == CURRENT_MODEL:
             raise self._nothing_loaded()
+        self._native = bool(entries)
         return [_native_model(entry) for entry in entries]
 
     async def _llamacpp_model(self) -> list[ModelInfo]:

@@ -15,7 +15,7 @@ from anyclaude.errors import SetupError
 from tests.support.raw_upstream import Connection, raw_upstream, whole
 from tests.support.streams import finish
 
-NATIVE = {
+NATIVE: dict[str, Any] = {
     "data": [
         {"id": "embedder", "type": "embeddings", "state": "loaded"},
         {"id": "other", "type": "llm", "state": "not-loaded", "max_context_length": 4096},
@@ -140,3 +140,37 @@ async def test_a_model_without_eyes_is_sent_no_images(kind: str, parts: list[str
     assert (parts is None) == isinstance(sent, str)
     if parts:
         assert [part["type"] for part in sent] == parts
+
+
+async def test_what_is_loaded_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is changed in LM Studio between two requests: the second is for the new one, and says so."""
+    monkeypatch.setattr(lmstudio, "_FRESH", 0.0)
+    loaded: dict[str, Any] = NATIVE["data"][2]
+    asked: list[str] = []
+
+    async def play(connection: Connection) -> None:
+        if connection.head.startswith("GET /api/v0/models"):
+            await connection.send(whole(200, json.dumps({"data": [loaded]}).encode(), Connection="close"))
+            return
+        asked.append(connection.json["model"])
+        await connection.stream(finish(), "[DONE]")
+
+    async with raw_upstream(play) as upstream:
+        backend = LMStudioBackend(LMStudio(url=upstream.url), None, Deadlines())
+        try:
+            await backend.ready()
+            await _ask(backend)
+            loaded = {**loaded, "id": "glm-vision", "type": "vlm", "loaded_context_length": 8192}
+            await _ask(backend)
+            profile = backend.profile
+        finally:
+            await backend.aclose()
+    assert asked == ["qwen3-coder", "glm-vision"]
+    assert (profile.images, profile.context_window) == (True, 8192)
+
+
+async def _ask(backend: LMStudioBackend) -> None:
+    request = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+    async with backend.stream(request, Caller()) as batches:
+        async for _ in batches:
+            pass

@@ -149,7 +149,7 @@ async def refused(url: str) -> None:
     [
         (["--port=99999"], {}, "--port must be a whole number"),
         ([], {"LMSTUDIO_URL": "http://127.0.0.1:9/v1"}, "nothing answers at http://127.0.0.1:9/v1"),
-        ([], {"ANYCLAUDE_MODE": "openrouter"}, "mode openrouter is not there yet"),
+        ([], {"ANYCLAUDE_MODE": "openrouter"}, "OpenRouter needs a key"),
         ([], {"ANYCLAUDE_AUTH_TOKEN": "a b"}, "ANYCLAUDE_AUTH_TOKEN may hold"),
     ],
 )
