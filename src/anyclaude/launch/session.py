@@ -11,7 +11,7 @@ from typing import NoReturn, Protocol
 from anyclaude.backends.base import Backend, ModelInfo
 from anyclaude.backends.router import Router
 from anyclaude.config.model import Settings
-from anyclaude.config.names import tier_names
+from anyclaude.config.names import NAMELESS, tier_names
 from anyclaude.config.routes import routes_of
 from anyclaude.config.upstreams import Node
 from anyclaude.errors import SetupError
@@ -98,6 +98,8 @@ class _Session:
         return backend, await self._ready(backend, worker)
 
     async def _ready(self, backend: Router, worker: LocalWorker | None) -> ModelInfo:
+        if worker is None and self.settings.skip_setup_check:
+            return ModelInfo(self.settings.model or NAMELESS)
         if worker is None:
             return await backend.ready()
         self.screen.progress("the worker loads its model")
