@@ -1,0 +1,119 @@
+"""Redaction: what must not be written is gone, and what is no secret stays as it was."""
+
+import json
+from typing import Any
+
+import pytest
+
+from anyclaude.config.load import resolve
+from anyclaude.trace.redact import MARK, Redactor, configured_secrets, is_secret_name
+
+NAMES = [
+    "Authorization",
+    "x-api-key",
+    "Cookie",
+    "Set-Cookie",
+    "Proxy-Authorization",
+    "apiKey",
+    "access_token",
+    "client-secret",
+    "PASSWORD",
+    "passwd",
+    "private_key",
+]
+FREE = ["max_tokens", "input_tokens", "cache_read_input_tokens", "token_count", "tokenizer", "model", "key", "keys"]
+
+SHAPES = [
+    "sk-ant-api03-AbCdEfGhIjKlMnOp",
+    "sk-or-v1-0123456789abcdef0123",
+    "sk-proj_0123456789abcdef",
+    "Bearer abcdef123456.xyz",
+    "Basic dXNlcjpwYXNzd29yZA==",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    "AKIAIOSFODNN7EXAMPLE",
+    "ghp_0123456789abcdefABCD",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_stands_under_a_secret_name_goes(name: str) -> None:
+    value = {"a": [{name: 'quo"te \\ hunter2'}], name: "hunter2", "b": {name: ["hunter2", "hunter2"]}}
+    assert is_secret_name(name)
+    assert "hunter2" not in json.dumps(Redactor().value(value))
+
+
+@pytest.mark.parametrize("name", FREE)
+@pytest.mark.parametrize("value", [17, "plain", ["plain"], {"type": "string"}])
+def test_other_names_keep_their_values(name: str, value: Any) -> None:
+    assert Redactor().value({name: value}) == {name: value}
+
+
+def test_the_schema_of_a_secret_parameter_stays() -> None:
+    schema = {"properties": {"api_key": {"type": "string"}}, "required": ["api_key", "x"]}
+    assert Redactor().value(schema) == schema
+
+
+def test_a_number_under_a_secret_name_goes() -> None:
+    assert Redactor().value({"password": 12345678, "n": 1}) == {"password": MARK, "n": 1}
+
+
+def test_quotes_in_strings_do_not_look_like_keys() -> None:
+    value = {"text": '{"password":"see below"} ,"token":"x"', "end": "\\"}
+    assert Redactor().value(value) == value
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_keys_go_by_their_shape(shape: str) -> None:
+    redactor = Redactor()
+    secret = shape.split("\n")[1] if "\n" in shape else shape.split(" ")[-1]
+    for text in (shape, f"see {shape}, there", f"x='{shape}'"):
+        assert secret not in redactor.text(text)
+        assert secret not in json.dumps(redactor.value({"text": text, "after": 1}))
+        assert redactor.value({"text": text, "after": 1})["after"] == 1
+
+
+@pytest.mark.parametrize("text", ["task-0123456789abcdef", "the Bearer of news", "Basic usage", "gh pr list", "eyJ"])
+def test_plain_text_stays(text: str) -> None:
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:hunter2@host/x",
+        "https://hunter2@host/x",
+        "https://host/x?a=1&api_key=hunter2&b=2",
+        "https://host/?key=hunter2",
+        "https://host/?access_token=hunter2#top",
+        "export OPENROUTER_API_KEY=hunter2",
+        'DB_PASSWORD="hunter2"',
+    ],
+)
+def test_urls_and_assignments(url: str) -> None:
+    assert "hunter2" not in Redactor().text(url)
+    assert "hunter2" not in json.dumps(Redactor().value([url]))
+
+
+@pytest.mark.parametrize("secret", ["plain-hidden", 'quo"te\\back', "ünïcödé-hidden", "slash/and space+plus"])
+def test_known_secrets_go_in_every_form(secret: str) -> None:
+    redactor = Redactor([secret, "short"])
+    inner = json.dumps({"a": secret}, ensure_ascii=False)
+    found = redactor.value({"a": f"x{secret}y", "b": {secret: inner}, "short": "short"})
+    assert found == {"a": f"x{MARK}y", "b": {MARK: json.dumps({"a": MARK})}, "short": "short"}
+    assert redactor.text(f"<{secret}>") == f"<{MARK}>"
+
+
+def test_headers_by_name_and_by_value() -> None:
+    found = Redactor(["known-secret"]).headers({"X-Api-Key": "a", "Host": "h", "Via": "known-secret"})
+    assert found == {"X-Api-Key": MARK, "Host": "h", "Via": MARK}
+
+
+def test_the_secrets_of_the_settings_and_the_environment() -> None:
+    settings = resolve({}, {"LMSTUDIO_API_KEY": "a-key-of-lmstudio", "ANYCLAUDE_AUTH_TOKEN": "our-own-token"}).settings
+    found = configured_secrets(settings, {"SOME_TOKEN": "of-the-environment", "HOME": "/home/someone"})
+    assert {"a-key-of-lmstudio", "our-own-token", "of-the-environment"} == found
+
+
+def test_the_word_that_lm_studio_expects_is_no_secret() -> None:
+    assert configured_secrets(resolve({}, {}).settings, {}) == set()
