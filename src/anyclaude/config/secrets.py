@@ -1,0 +1,36 @@
+"""Every secret that we know by its value, so that it can be taken out of what is written down."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pydantic import BaseModel, SecretStr
+
+from anyclaude.config.upstreams import LMStudio
+
+_NAMED_SO: Final = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
+SHORTEST: Final = 6
+"""A shorter one would blot out words."""
+
+_NO_SECRETS: Final = frozenset({LMStudio().api_key.get_secret_value()})
+"""Defaults, which anybody can read here."""
+
+
+def secrets_of(settings: BaseModel, environ: Mapping[str, str]) -> frozenset[str]:
+    """The secrets of the settings, and of environment variables that are named like one."""
+    named = (value for name, value in environ.items() if _NAMED_SO.search(name))
+    return frozenset(value for value in (*_held(settings), *named) if len(value) >= SHORTEST) - _NO_SECRETS
+
+
+def _held(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _held(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _held(inner)
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from _held(inner)
