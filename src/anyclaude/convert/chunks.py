@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from anyclaude.convert.failures import convert_failure
+from anyclaude.convert.reasoning import Sealing, readable
 from anyclaude.convert.stops import convert_finish
 from anyclaude.convert.tool_calls import ToolCallQueue, ToolIds
 from anyclaude.convert.usage import convert_usage
 from anyclaude.errors import AnyclaudeError, UpstreamBroken
-from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta, ThinkingDelta, UsageReport
+from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta, ThinkingDelta, ThinkingSignature, UsageReport
 from anyclaude.wire.json import whole_characters
 
 _CUT = "the model server ended its answer without saying that it was complete; it may have crashed or run out of memory"
@@ -27,9 +28,11 @@ class ChunkReader:
     finish_observed: the upstream has said why it ended; what may still come is usage.
     over: the last event is out; nothing more will be read.
     usage: the latest counts that the upstream reported.
+
+    details_for: the model whose `reasoning_details` are carried to the client; None: they are only read.
     """
 
-    def __init__(self, ids: ToolIds, stop_sequences: Collection[str] = ()) -> None:
+    def __init__(self, ids: ToolIds, stop_sequences: Collection[str] = (), details_for: str | None = None) -> None:
         self.chunks = 0
         self.over = False
         self._stop_sequences = stop_sequences
@@ -39,6 +42,7 @@ class ChunkReader:
         self._half = ""  # the first half of a character that was cut over two chunks
         self._blank = ""  # white space that may turn out to be the beginning of a text
         self._text_begun = False
+        self._details = None if details_for is None else Sealing(details_for)
 
     @property
     def finish_observed(self) -> bool:
@@ -71,6 +75,7 @@ class ChunkReader:
             return self._fail(UpstreamBroken(_CUT if self.chunks else _EMPTY))
         self.over = True
         events = self._calls.end()
+        self._seal(events)
         if self._calls.called and self._finish.reason == "end_turn":
             self._finish = Finished("tool_use")
         return [*events, *self._last_usage(), self._finish]
@@ -108,7 +113,10 @@ class ChunkReader:
         return events
 
     def _delta(self, delta: Mapping[str, Any], events: list[ModelEvent]) -> None:
-        thinking = delta.get("reasoning_content") or delta.get("reasoning")
+        details = delta.get("reasoning_details")
+        if details and self._details:
+            self._details.add(details)
+        thinking = delta.get("reasoning_content") or delta.get("reasoning") or readable(details)
         if thinking:
             self._say(ThinkingDelta(_plain(thinking)), events)
         content = _plain(delta.get("content") or delta.get("refusal"))
@@ -116,6 +124,7 @@ class ChunkReader:
             self._text(content, events)
         if delta.get("tool_calls"):
             self._blank, self._text_begun = "", False
+            self._seal(events)
             events.extend(self._calls.feed(delta["tool_calls"]))
 
     def _text(self, text: str, events: list[ModelEvent]) -> None:
@@ -127,7 +136,13 @@ class ChunkReader:
                 self._blank = text
                 return
             self._blank, self._text_begun = "", True
+        self._seal(events)
         self._say(TextDelta(text), events)
+
+    def _seal(self, events: list[ModelEvent]) -> None:
+        """Thinking is over: what came of it goes to the client. Within a call it waits for the end of the answer."""
+        if self._details and not self._calls.busy and (envelope := self._details.seal()):
+            events.append(ThinkingSignature(envelope))
 
     def _say(self, event: TextDelta | ThinkingDelta, events: list[ModelEvent]) -> None:
         if not event.text:

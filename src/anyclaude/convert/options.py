@@ -2,27 +2,43 @@
 answer."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from anyclaude.convert.profile import Profile
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
-_SAME_NAME = ("max_tokens", "temperature", "top_p")
+_SAME_NAME = ("temperature", "top_p")
+
+OPTIONAL: Final = frozenset(
+    ("temperature", "top_p", "top_k", "stop", "tool_choice", "parallel_tool_calls", "response_format", "reasoning")
+)
+"""What a model's list of parameters is asked about; all else goes to every model."""
 
 
 def sampling_fields(request: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
     names = (*_SAME_NAME, "top_k") if profile.top_k else _SAME_NAME
-    fields = {name: value for name in names if (value := request.get(name)) is not None}
+    fields = _bound_of_answer(request, profile)
+    fields |= {name: value for name in names if (value := request.get(name)) is not None}
     if stop := request.get("stop_sequences"):
         fields["stop"] = stop
     return fields
+
+
+def _bound_of_answer(request: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
+    """`max_tokens` under the name that the server has for it, not beyond what the model can write."""
+    wanted = request.get("max_tokens")
+    if wanted is None:
+        return {}
+    return {profile.max_tokens_field: min(wanted, profile.max_output) if profile.max_output else wanted}
 
 
 def thinking_fields(request: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
     """The thinking switch and `reasoning_effort`. A request without `thinking` wants none (Claude Code's
     titles)."""
     thinks = (request.get("thinking") or {}).get("type", "disabled") != "disabled"
+    if profile.reasoning_details:
+        return {"reasoning": _reasoning(request, profile) if thinks else _no_reasoning(profile)}
     fields: dict[str, Any] = {}
     if profile.thinking_switch:
         fields["chat_template_kwargs"] = {"enable_thinking": thinks}
@@ -31,6 +47,22 @@ def thinking_fields(request: Mapping[str, Any], profile: Profile) -> dict[str, A
     if effort is not None:
         fields["reasoning_effort"] = effort
     return fields
+
+
+def _reasoning(request: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
+    """OpenRouter's `reasoning`: the effort, else the budget (it takes only one of them), else just on."""
+    wanted = (request.get("output_config") or {}).get("effort")
+    if effort := nearest_effort(wanted, profile.efforts or _EFFORTS):
+        return {"effort": effort}
+    budget = (request.get("thinking") or {}).get("budget_tokens")
+    return {"max_tokens": budget} if isinstance(budget, int) and not profile.efforts else {"enabled": True}
+
+
+def _no_reasoning(profile: Profile) -> dict[str, Any]:
+    if not profile.reasoning_mandatory:
+        return {"enabled": False}
+    least = nearest_effort("none", profile.efforts)
+    return {"effort": least} if least else {"enabled": True}
 
 
 def _effort_without_thinking(wanted: object, efforts: tuple[str, ...]) -> str | None:

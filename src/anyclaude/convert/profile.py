@@ -26,6 +26,7 @@ class Profile:
     thinking_field: the field of an assistant message that carries earlier thinking back; None: it is dropped.
     reasoning_details: thinking goes back as OpenRouter's `reasoning_details`, unmodified, out of the signatures that
     carried them; and depth is asked for with its `reasoning` object instead of `reasoning_effort`.
+    reasoning_mandatory: the model cannot be asked to answer without thinking.
     cache_breakpoints: how many `cache_control` marks a request may carry; 0: none are sent.
     context_window, max_output: tokens; None: not known. A higher `max_tokens` is lowered to `max_output`.
     max_tokens_field: what the server calls the bound of the answer.
@@ -47,6 +48,7 @@ class Profile:
     thinking_switch: bool = False
     thinking_field: str | None = None
     reasoning_details: bool = False
+    reasoning_mandatory: bool = False
     cache_breakpoints: int = 0
     context_window: int | None = None
     max_output: int | None = None
@@ -54,3 +56,7 @@ class Profile:
     parameters: frozenset[str] | None = None
     refused: frozenset[str] = frozenset()
     constants: Mapping[str, Any] = field(default_factory=dict)
+
+    def takes(self, parameter: str) -> bool:
+        """Whether an optional parameter may be sent."""
+        return parameter not in self.refused and (self.parameters is None or parameter in self.parameters)

@@ -25,6 +25,7 @@ from anyclaude.convert.content import (
     without_images,
 )
 from anyclaude.convert.profile import Profile
+from anyclaude.convert.reasoning import Unsealing
 from anyclaude.convert.tools import arguments_text
 
 INTERRUPTED = "[no result: the call was interrupted]"
@@ -34,8 +35,8 @@ ChatMessage = dict[str, Any]
 Message = Mapping[str, Any]
 
 
-def chat_messages(messages: Iterable[Message], profile: Profile) -> list[ChatMessage]:
-    """The conversation in chat form, without the system prompt.
+def chat_messages(messages: Iterable[Message], profile: Profile, model: str = "") -> list[ChatMessage]:
+    """The conversation in chat form, without the system prompt. model: the one that is asked.
 
     An assistant message at the very start gets a user message before it, since most templates refuse to begin
     otherwise; one at the end stays last, as the beginning of the answer, unless it is empty or calls a tool (no
@@ -43,12 +44,14 @@ def chat_messages(messages: Iterable[Message], profile: Profile) -> list[ChatMes
     """
     chat: list[ChatMessage] = []
     ids = CallIds(short=profile.short_call_ids)
+    envelopes = Unsealing(model) if profile.reasoning_details else None
     calls: list[Call] = []
     for by_assistant, turn in groupby(messages, key=_by_assistant):
         if by_assistant:
             chat += [] if chat else [{"role": "user", "content": NO_CONTENT}]
-            said, calls = _assistant_message(turn, ids, profile)
-            chat.append(said)
+            spoken = list(turn)
+            said, calls = _assistant_message(spoken, ids, profile)
+            chat.append(_with_details(said, spoken, envelopes) if envelopes else said)
         else:
             chat += _user_messages(turn, calls, profile)
     if "tool_calls" in chat[-1]:
@@ -89,6 +92,15 @@ def _assistant_message(turn: Iterable[Message], ids: CallIds, profile: Profile) 
     if len(said) == 2:
         said["content"] = said["content"] or NO_CONTENT
     return said, calls
+
+
+def _with_details(said: ChatMessage, turn: Iterable[Message], envelopes: Unsealing) -> ChatMessage:
+    """With the thinking that the model wants back, where it led to something."""
+    blocks = (block for message in turn for block in _blocks(message))
+    details = envelopes.details(block.get("signature") for block in blocks if block["type"] == "thinking")
+    if not details or said["content"] == NO_CONTENT:
+        return said
+    return {**said, "reasoning_details": details}
 
 
 def _user_messages(turn: Iterable[Message], calls: list[Call], profile: Profile) -> Iterator[ChatMessage]:

@@ -1,5 +1,6 @@
 """Token counts: OpenAI's `usage` and llama.cpp's `timings`, as one report, and that report in Anthropic's shape."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,17 @@ def convert_usage(chunk: Mapping[str, Any]) -> UsageReport | None:
     usage = chunk.get("usage")
     if isinstance(usage, dict) and "prompt_tokens" in usage:
         details = usage.get("prompt_tokens_details")
-        cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+        details = details if isinstance(details, dict) else {}
         prompt = _count(usage.get("prompt_tokens"))
-        return UsageReport(prompt, min(cached, prompt), _count(usage.get("completion_tokens")))
+        cached = min(_count(details.get("cached_tokens")), prompt)
+        return UsageReport(
+            prompt,
+            cached,
+            _count(usage.get("completion_tokens")),
+            cache_write_tokens=min(_count(details.get("cache_write_tokens")), prompt - cached),
+            reasoning_tokens=_reasoning_tokens(usage),
+            cost=_cost(usage.get("cost")),
+        )
     timings = chunk.get("timings")
     if isinstance(timings, dict) and "prompt_n" in timings:
         cached = _count(timings.get("cache_n"))
@@ -21,11 +30,22 @@ def convert_usage(chunk: Mapping[str, Any]) -> UsageReport | None:
     return None
 
 
+def _reasoning_tokens(usage: Mapping[str, Any]) -> int:
+    details = usage.get("completion_tokens_details")
+    return _count(details.get("reasoning_tokens")) if isinstance(details, dict) else 0
+
+
+def _cost(value: object) -> float | None:
+    """US dollars, as OpenRouter says them."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return float(value) if known else None  # type: ignore[arg-type]
+
+
 def anthropic_usage(report: UsageReport) -> dict[str, int]:
-    """Anthropic counts the cached part of the prompt beside `input_tokens`, not inside."""
+    """Anthropic counts what was read from and written to the cache beside `input_tokens`, not inside."""
     return {
-        "input_tokens": report.prompt_tokens - report.cached_tokens,
-        "cache_creation_input_tokens": 0,
+        "input_tokens": report.prompt_tokens - report.cached_tokens - report.cache_write_tokens,
+        "cache_creation_input_tokens": report.cache_write_tokens,
         "cache_read_input_tokens": report.cached_tokens,
         "output_tokens": report.output_tokens,
     }

@@ -96,3 +96,26 @@ def test_a_response_format_is_sent_where_the_server_enforces_it() -> None:
 @pytest.mark.parametrize("config", [None, {}, {"format": None}, {"format": {"type": "grammar"}}, {"format": "json"}])
 def test_an_unknown_format_is_ignored(config: Any) -> None:
     assert format_fields({"output_config": config}, Profile(), with_tools=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("request_", "abilities", "sent"),
+    [
+        ({"thinking": ADAPTIVE, "output_config": {"effort": "high"}}, {}, {"effort": "high"}),
+        ({"thinking": ADAPTIVE, "output_config": {"effort": "max"}}, {"efforts": ("low", "high")}, {"effort": "high"}),
+        ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, {}, {"max_tokens": 2048}),
+        ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, {"efforts": ("low",)}, {"enabled": True}),
+        ({"thinking": ADAPTIVE}, {}, {"enabled": True}),
+        ({}, {}, {"enabled": False}),
+        ({}, {"reasoning_mandatory": True, "efforts": ("low", "high")}, {"effort": "low"}),
+        ({}, {"reasoning_mandatory": True}, {"enabled": True}),
+    ],
+)
+def test_openrouters_reasoning(request_: Any, abilities: Any, sent: Any) -> None:
+    assert thinking_fields(request_, Profile(reasoning_details=True, **abilities)) == {"reasoning": sent}
+
+
+def test_the_answer_is_not_asked_to_be_longer_than_the_model_can_write() -> None:
+    profile = Profile(max_output=100, max_tokens_field="max_completion_tokens")
+    assert sampling_fields({"max_tokens": 32000}, profile) == {"max_completion_tokens": 100}
+    assert sampling_fields({"max_tokens": 20}, profile) == {"max_completion_tokens": 20}

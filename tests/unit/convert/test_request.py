@@ -67,3 +67,14 @@ def test_a_request_of_claude_code_passes_and_its_prompt_begins_the_next_one(turn
     assert grown["messages"][: len(body["messages"])] == body["messages"]
     assert "cache_control" not in str(body)
     assert "x-anthropic-billing-header" not in str(body)
+
+
+def test_only_parameters_that_the_model_takes_are_sent() -> None:
+    wanted = HI | {"temperature": 1, "stop_sequences": ["x"], "tools": [{"name": "Bash"}], "thinking": {}}
+    body = convert_request(wanted, Profile(parameters=frozenset({"stop"}), reasoning_details=True), "m")
+    assert body.keys() == {"model", "messages", "max_tokens", "tools", "stop", "stream", "stream_options"}
+
+
+def test_what_was_refused_once_is_not_sent_again() -> None:
+    profile = Profile(constants={"cache_prompt": True}, refused=frozenset({"cache_prompt", "temperature"}))
+    assert convert_request(HI | {"temperature": 1}, profile, "m") == convert_request(HI, Profile(), "m")
