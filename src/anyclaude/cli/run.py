@@ -3,9 +3,14 @@
 import asyncio
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import uvloop
+from pydantic import SecretStr
 
 from anyclaude import __version__
 from anyclaude.backends.registry import open_router
@@ -14,10 +19,15 @@ from anyclaude.cli.logs import keep_quiet, open_log
 from anyclaude.cli.output import FAULT, SETUP_FAILED, Terminal
 from anyclaude.config.load import resolve
 from anyclaude.config.model import Settings
+from anyclaude.config.secrets import secrets_of
 from anyclaude.errors import AnyclaudeError
-from anyclaude.launch.session import Parts, session
+from anyclaude.launch.session import Parts, launch_token, session
 from anyclaude.launch.signals import Interrupted
 from anyclaude.server.serve import serving
+from anyclaude.trace.store import TraceStore
+
+TRACED: Final = 3
+"""The debug level that keeps traces."""
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +59,29 @@ def run(given: Split) -> int:
 
 
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(session(settings, claude_args, dict(os.environ), screen, Parts(open_router, serving)))
+    token = SecretStr(launch_token(settings))
+    settings = settings.model_copy(update={"auth_token": token})
+    with _recording(settings, screen) as recording, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        parts = Parts(open_router, partial(serving, recording=recording))
+        return runner.run(session(settings, claude_args, dict(os.environ), screen, parts))
+
+
+@contextmanager
+def _recording(settings: Settings, screen: Terminal) -> Iterator[TraceStore | None]:
+    """Traces, from debug level 3 on. Where they cannot be kept the launch goes on without."""
+    if settings.debug_level < TRACED:
+        yield None
+        return
+    try:
+        store = TraceStore(settings.home, settings.mode, settings.traces, secrets_of(settings, os.environ))
+    except OSError as error:
+        screen.say(f"no traces are kept: {error.filename or settings.home}: {error.strerror or error}")
+        yield None
+        return
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _log(settings: Settings, screen: Terminal) -> Path | None:
