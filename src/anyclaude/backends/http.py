@@ -69,7 +69,9 @@ class Upstream:
         if api_key:
             every["authorization"] = f"Bearer {api_key}"
         self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(client=lambda: _session(base_url, through_proxies), trust_env=through_proxies),
+            transport=AiohttpTransport(
+                client=lambda: open_session(base_url, through_proxies), trust_env=through_proxies
+            ),
             headers=every,
             timeout=httpx.Timeout(None, connect=connect, pool=connect),
             trust_env=through_proxies,
@@ -172,7 +174,7 @@ def _without(key: str | None, body: bytes) -> bytes:
     return body.replace(key.encode(), b"[our key]") if key and len(key) >= _SHORTEST_SECRET else body
 
 
-def _session(base_url: str, through_proxies: bool) -> aiohttp.ClientSession:
+def open_session(base_url: str, through_proxies: bool = False) -> aiohttp.ClientSession:
     """Made within the running loop, at the first request."""
     if base_url.startswith("http:"):
         connector = aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=True)

@@ -63,6 +63,11 @@ class Router:
         """Whether the first to be asked is handed the request as it is."""
         return isinstance(self._backends[plan.candidates[0].backend], Relay)
 
+    @property
+    def only_relays(self) -> bool:
+        """Whether there is no backend that a request would have to be translated for."""
+        return all(isinstance(backend, Relay) for backend in self._backends.values())
+
     @asynccontextmanager
     async def relay(
         self, plan: Plan, request: Mapping[str, Any], caller: Caller

@@ -19,7 +19,7 @@ from anyclaude.errors import (
     Overloaded,
     RequestTooLarge,
 )
-from anyclaude.server import answers, endpoints, messages
+from anyclaude.server import answers, endpoints, messages, passthrough
 from anyclaude.server.drain import Drain
 from anyclaude.server.guards import PRECONNECT, Guards
 from anyclaude.server.keys import DRAIN, FAILURE, GUARDS, RECORDING, REQUEST_ID, ROUTER, SILENCE
@@ -56,6 +56,8 @@ def create_app(
         app.router.add_post(f"{prefix}/messages/count_tokens", messages.count_tokens)
         app.router.add_get(f"{prefix}/models", endpoints.models, allow_head=False)
         app.router.add_get(f"{prefix}/models/{{id:.+}}", endpoints.model, allow_head=False)
+    for others in ("/v1/{path:.*}", "/api/{path:.*}"):
+        app.router.add_route("*", others, passthrough.relay_other)
     return app
 
 

@@ -8,6 +8,7 @@ from anyclaude.backends.base import ModelInfo
 from anyclaude.config.names import LISTED
 from anyclaude.errors import AnyclaudeError, NotFound
 from anyclaude.server.keys import ROUTER
+from anyclaude.server.passthrough import relay_other
 from anyclaude.wire.json import encode
 
 
@@ -26,18 +27,22 @@ async def health(request: web.Request) -> web.Response:
     return _json({"status": "healthy", "backend": backend.name, "model": model.id})
 
 
-async def models(request: web.Request) -> web.Response:
+async def models(request: web.Request) -> web.StreamResponse:
     """GET /v1/models in Anthropic's shape: names that a request may carry, in the form that Claude Code's menu shows.
 
-    `created_at` is not known, so it is the epoch.
+    `created_at` is not known, so it is the epoch. With Claude as the only backend, Claude answers itself.
     """
+    if request.app[ROUTER].only_relays:
+        return await relay_other(request)
     found = [_model(model) for model in await request.app[ROUTER].models()]
     first, last = (found[0]["id"], found[-1]["id"]) if found else (None, None)
     return _json({"data": found, "has_more": False, "first_id": first, "last_id": last})
 
 
-async def model(request: web.Request) -> web.Response:
+async def model(request: web.Request) -> web.StreamResponse:
     """GET /v1/models/{id}, with or without what the list puts before the upstream's name. An id may hold slashes."""
+    if request.app[ROUTER].only_relays:
+        return await relay_other(request)
     wanted = request.match_info["id"].removeprefix(LISTED)
     for found in await request.app[ROUTER].models():
         if wanted in (found.id, found.id.partition(":")[2]):

@@ -6,6 +6,7 @@ request target (rebinding), no Origin and no cross-site fetch (pages), JSON only
 """
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,9 @@ from anyclaude.errors import Forbidden, InvalidRequest, Unauthorized
 
 PRECONNECT: Final = ("/", "/v1", "/api/hello")
 """Where Claude Code's first HEAD goes: the base URL (2.1.197), or this path (2.1.330)."""
+
+TOKEN_HEADER: Final = "x-anyclaude-token"  # noqa: S105
+"""Where our token comes when the credential headers are Claude's."""
 
 _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -35,17 +39,36 @@ class Guards:
         if request.method == "POST" and request.content_type != "application/json":
             raise InvalidRequest("the content type must be application/json")
 
+    def without_token(self, headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """The headers that may go on to an upstream: our own is not among them, nor a credential that is our token."""
+        return tuple((name, value) for name, value in headers if not self._is_ours(name.lower(), value))
+
+    def _is_ours(self, name: str, value: str) -> bool:
+        if name == TOKEN_HEADER:
+            return True
+        return (name == "authorization" and self._matches(_bearer(value))) or (
+            name == "x-api-key" and self._matches(value.strip())
+        )
+
     def _check_token(self, request: web.Request) -> None:
-        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        given = bearer.strip() if scheme.lower() == "bearer" else ""
-        candidates = (given, request.headers.get("x-api-key", ""))
-        # A header that is not UTF-8 comes with surrogates, which a plain `encode` refuses.
-        given_bytes = [candidate.encode(errors="surrogateescape") for candidate in candidates]
-        right = [hmac.compare_digest(candidate, self.token.encode()) for candidate in given_bytes]
+        headers = request.headers
+        bearer = _bearer(headers.get("Authorization", ""))
+        candidates = (bearer, headers.get("x-api-key", ""), headers.get(TOKEN_HEADER, ""))
+        right = [self._matches(candidate) for candidate in candidates]
         if not any(right):
             raise Unauthorized(
-                "this proxy serves one launch of anyclaude; send its ANTHROPIC_AUTH_TOKEN as a bearer token"
+                "this proxy serves one launch of anyclaude; send its ANTHROPIC_AUTH_TOKEN as a bearer token, "
+                f"or as the header {TOKEN_HEADER}"
             )
+
+    def _matches(self, given: str) -> bool:
+        # A header that is not UTF-8 comes with surrogates, which a plain `encode` refuses.
+        return hmac.compare_digest(given.encode(errors="surrogateescape"), self.token.encode())
+
+
+def _bearer(value: str) -> str:
+    scheme, _, credential = value.partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else ""
 
 
 def _check_host(request: web.Request) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 from aiohttp import web
 
-from anyclaude.backends.base import NO_JOURNAL, Caller, RawRequest
+from anyclaude.backends.base import NO_JOURNAL, Caller
 from anyclaude.backends.router import Plan, Router
 from anyclaude.convert.message import MessageFold, MessageWriter
 from anyclaude.convert.validate import validate_request
 from anyclaude.errors import AnyclaudeError, InternalError, Overloaded, UpstreamBroken
 from anyclaude.server.answers import StreamAnswer
-from anyclaude.server.keys import DRAIN, FAILURE, RECORDER, RECORDING, REQUEST_ID, ROUTER, SILENCE
-from anyclaude.server.passthrough import count_directly, pass_through
+from anyclaude.server.keys import DRAIN, FAILURE, GUARDS, RECORDER, RECORDING, REQUEST_ID, ROUTER, SILENCE
+from anyclaude.server.passthrough import count_directly, pass_through, raw_request
 from anyclaude.wire.events import Failed
 from anyclaude.wire.json import decode_object, encode
 
@@ -124,7 +124,7 @@ async def _whole(
 
 def _caller(request: web.Request, body: bytes) -> Caller:
     headers = request.headers
-    raw = RawRequest(request.method, request.path_qs, tuple(headers.items()), body)
+    raw = raw_request(request, request.app[GUARDS].without_token(tuple(headers.items())), body)
     session_id, agent_id = headers.get("X-Claude-Code-Session-Id"), headers.get("x-claude-code-agent-id")
     journal = request.get(RECORDER, NO_JOURNAL)
     return Caller(session_id, agent_id, journal, raw)

@@ -1,0 +1,145 @@
+"""From Anthropic's stream to model events: the reader for an upstream that speaks the client's own language.
+
+Blocks come one after the other there, so that most events have one counterpart. Blocks that have none in our
+vocabulary (server tools, redacted thinking) are left out. `message_stop` is the observed finish: a stop reason without
+it does not count.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from anyclaude.convert.failures import convert_failure
+from anyclaude.errors import AnyclaudeError, UpstreamBroken
+from anyclaude.wire.events import (
+    Failed,
+    Finished,
+    ModelEvent,
+    StopReason,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolArgsDelta,
+    ToolCallStart,
+    UsageReport,
+)
+from anyclaude.wire.json import encode
+
+_STATUS: Final = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""What stands for an error's type outside a stream: https://docs.claude.com/en/api/errors."""
+
+_STOPS: Final[Mapping[str, StopReason]] = {
+    "end_turn": "end_turn",
+    "max_tokens": "max_tokens",
+    "model_context_window_exceeded": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "tool_use": "tool_use",
+    "refusal": "refusal",
+}
+
+
+def stream_error(event: Mapping[str, Any]) -> AnyclaudeError:
+    """The error that an `error` event tells."""
+    error = event.get("error")
+    kind = error.get("type") if isinstance(error, Mapping) else None
+    return convert_failure(_STATUS.get(str(kind), 500), dict(event))
+
+
+class AnthropicReader:
+    """Reads one stream. Its events end with one Finished or one Failed; what comes after that is ignored."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._usage: dict[str, int] = {}
+        self._in_call = False
+        self._stop: Finished | None = None
+
+    def feed(self, event: Mapping[str, Any]) -> list[ModelEvent]:
+        """What one event says. An event of an unknown type, or of a wrong shape, says nothing."""
+        if self.over:
+            return []
+        match event:
+            case {"type": "message_start", "message": {"usage": {} as usage}}:
+                self._count(usage)
+            case {"type": "content_block_start", "content_block": {} as block}:
+                return self._begin(block)
+            case {"type": "content_block_delta", "delta": {} as delta}:
+                return self._piece(delta)
+            case {"type": "content_block_stop"}:
+                self._in_call = False
+            case {"type": "message_delta", "delta": {} as delta}:
+                return self._turn(delta, event.get("usage"))
+            case {"type": "message_stop"}:
+                return self._ended()
+            case {"type": "error"}:
+                return self._failed(stream_error(event))
+        return []
+
+    def end(self) -> list[ModelEvent]:
+        """The stream is over."""
+        if self.over:
+            return []
+        return self._failed(UpstreamBroken("Claude's answer ended before it was complete"))
+
+    def _begin(self, block: Mapping[str, Any]) -> list[ModelEvent]:
+        match block:
+            case {"type": "tool_use", "id": str() as id, "name": str() as name}:
+                self._in_call = True
+                whole = block.get("input")
+                arguments = [ToolArgsDelta(encode(whole).decode())] if whole else []
+                return [ToolCallStart(id, name), *arguments]
+            case {"type": "text", "text": str() as text} if text:
+                return [TextDelta(text)]
+            case {"type": "thinking", "thinking": str() as text} if text:
+                return [ThinkingDelta(text)]
+        return []
+
+    def _piece(self, delta: Mapping[str, Any]) -> list[ModelEvent]:
+        match delta:
+            case {"type": "text_delta", "text": str() as text}:
+                return [TextDelta(text)]
+            case {"type": "thinking_delta", "thinking": str() as text}:
+                return [ThinkingDelta(text)]
+            case {"type": "signature_delta", "signature": str() as signature}:
+                return [ThinkingSignature(signature)]
+            case {"type": "input_json_delta", "partial_json": str() as piece} if piece and self._in_call:
+                return [ToolArgsDelta(piece)]
+        return []
+
+    def _turn(self, delta: Mapping[str, Any], usage: object) -> list[ModelEvent]:
+        if isinstance(usage, Mapping):
+            self._count(usage)
+        reason, sequence = delta.get("stop_reason"), delta.get("stop_sequence")
+        if isinstance(reason, str):
+            self._stop = Finished(_STOPS.get(reason, "end_turn"), sequence if isinstance(sequence, str) else None)
+        return []
+
+    def _ended(self) -> list[ModelEvent]:
+        if self._stop is None:
+            return self._failed(UpstreamBroken("Claude's answer ended without saying why"))
+        self.over = True
+        return [self._report(), self._stop]
+
+    def _failed(self, error: AnyclaudeError) -> list[ModelEvent]:
+        self.over = True
+        return [Failed(error)]
+
+    def _count(self, usage: Mapping[str, Any]) -> None:
+        """The counts are cumulative: a later one replaces an earlier one."""
+        self._usage |= {name: count for name, count in usage.items() if type(count) is int}
+
+    def _report(self) -> UsageReport:
+        count = self._usage.get
+        cached, written = count("cache_read_input_tokens", 0), count("cache_creation_input_tokens", 0)
+        prompt = count("input_tokens", 0) + cached + written
+        return UsageReport(prompt, cached, count("output_tokens", 0), cache_write_tokens=written)
