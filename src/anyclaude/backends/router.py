@@ -6,6 +6,7 @@ until the first content is there: what the client has seen is never taken back.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,16 +14,18 @@ from typing import Any
 
 from anyclaude.backends.base import Backend, Caller, EventBatches, ModelInfo, RawRequest, Relay, RelayedAnswer
 from anyclaude.backends.fallback import Budget, Resting, falls_back
+from anyclaude.backends.prompting import optimised
 from anyclaude.backends.roles import is_background
 from anyclaude.config.model import Mode
 from anyclaude.config.names import named_target, tier_names, tier_of
 from anyclaude.config.routes import Routes, Target
 from anyclaude.convert.failures import convert_failure
 from anyclaude.errors import AnyclaudeError, InternalError, UpstreamBroken, UpstreamError
-from anyclaude.prompt.chain import optimise
 from anyclaude.prompt.options import Options
 from anyclaude.wire.events import Failed, ModelEvent, UsageReport
 from anyclaude.wire.json import encode
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +142,10 @@ class Router:
         options = self._options.get(target.backend)
         if options is None:
             return request
-        optimised = optimise(request, options)
-        caller.journal.note("prompt", report=optimised.report)
-        return optimised.request
+        return optimised(request, options, caller.journal)
 
     def _failed(self, target: Target, error: AnyclaudeError, caller: Caller) -> None:
+        log.warning("%s did not answer: %s", target, error.message)
         self._resting.failed(target, error)
         caller.journal.note("fallback", failed=str(target), status=error.status, error=error.message)
 
@@ -188,8 +190,8 @@ class Router:
 
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
         target, _ = self._target(request, Caller())
-        optimised = self._optimised(target, request, Caller())
-        return await self._backends[target.backend].count_tokens(optimised, target.model)
+        asked = self._optimised(target, request, Caller())
+        return await self._backends[target.backend].count_tokens(asked, target.model)
 
     async def aclose(self) -> None:
         await asyncio.gather(*(backend.aclose() for backend in self._backends.values()))

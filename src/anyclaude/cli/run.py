@@ -39,6 +39,7 @@ def run(given: Split) -> int:
     log_path: Path | None = None
     try:
         settings = resolve(given.ours, os.environ).settings
+        settings = settings.model_copy(update={"auth_token": SecretStr(launch_token(settings))})
         log_path = _log(settings, screen)
         return _launch(settings, given.claude, screen)
     except AnyclaudeError as error:
@@ -59,8 +60,6 @@ def run(given: Split) -> int:
 
 
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
-    token = SecretStr(launch_token(settings))
-    settings = settings.model_copy(update={"auth_token": token})
     with _recording(settings, screen) as recording, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         parts = Parts(open_router, partial(serving, recording=recording))
         return runner.run(session(settings, claude_args, dict(os.environ), screen, parts))
@@ -86,7 +85,7 @@ def _recording(settings: Settings, screen: Terminal) -> Iterator[TraceStore | No
 
 def _log(settings: Settings, screen: Terminal) -> Path | None:
     try:
-        path = open_log(settings.home)
+        path = open_log(settings.home, secrets_of(settings, os.environ), settings.debug_level)
     except OSError as error:
         screen.say(f"no log is written: {error.filename or settings.home}: {error.strerror or error}")
         return None
