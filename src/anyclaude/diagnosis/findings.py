@@ -1,0 +1,38 @@
+"""What a check of the set-up found, and what the whole of it means for the exit code."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from anyclaude.errors import AnyclaudeError
+
+Status = Literal["ok", "warning", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """area: what was looked at. said: one sentence. next_step: what the person can do about it, None for nothing."""
+
+    area: str
+    status: Status
+    said: str
+    next_step: str | None = None
+
+
+def of_error(area: str, error: AnyclaudeError, otherwise: str) -> Finding:
+    """The failure that an error stands for. Ours say what is wrong, then the step after a semicolon.
+
+    otherwise: the next step for an error that names none.
+    """
+    said, _, step = error.message.partition("; ")
+    return Finding(area, "failure", said, step or otherwise)
+
+
+def softened(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings about something that no launch uses: nothing there is worse than a warning."""
+    return [replace(each, status="warning") if each.status == "failure" else each for each in findings]
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """1 when anything failed, else 0."""
+    return int(any(finding.status == "failure" for finding in findings))
