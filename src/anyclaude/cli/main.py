@@ -14,12 +14,17 @@ from anyclaude.cli.output import SETUP_FAILED, say
 from anyclaude.errors import SetupError
 
 PROGRAM = "anyclaude.cli.run"
+TRACE = "anyclaude.cli.trace"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments ask, and return the exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == "trace":
+        shown: int = importlib.import_module(TRACE).run(words[1:])
+        return shown
     try:
-        given = split(sys.argv[1:] if argv is None else argv)
+        given = split(words)
     except SetupError as error:
         say(error.message)
         return SETUP_FAILED

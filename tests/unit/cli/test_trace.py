@@ -1,0 +1,78 @@
+"""`anyclaude trace`: what it prints, and its exit codes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anyclaude.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(tmp_path)
+    for number, text in enumerate(("hello", "hello [bold]you[/bold]\x1b[2J"), 1):
+        write(tmp_path, "lmstudio", number, text)
+    write(tmp_path, "claude", 0, "old")
+    return tmp_path
+
+
+def write(home: Path, mode: str, number: int, text: str) -> None:
+    body: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    record: dict[str, Any] = {
+        "id": f"req_abcdefg{number}",
+        "time": f"2026-01-0{number + 1}T00:00:00",
+        "mode": mode,
+        "request": {"body": body},
+    }
+    record |= {
+        "upstream": [{"body": body}],
+        "response": {"status": 200, "body": {"content": []}},
+        "outcome": "complete",
+    }
+    folder = home / ".anyclaude" / "traces" / mode
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"trace-2026010{number + 1}-000000-000-abcdefg{number}.json").write_text(json.dumps(record))
+
+
+def test_list_has_the_newest_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "list", "-n", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[1].split()[-1] == "abcdefg2"
+    assert lines[2].split()[-1] == "abcdefg1"
+
+
+def test_list_of_a_mode_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "list", "--mode", "claude", "--json"]) == 0
+    (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (row["mode"], row["outcome"], row["id"]) == ("claude", "complete", "req_abcdefg0")
+
+
+@pytest.mark.parametrize("name", ["last", "req_abcdefg2", "abcdefg2", "20260103"])
+def test_show_takes_nothing_for_markup(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "show", name]) == 0
+    assert "hello [bold]you[/bold][2J" in capsys.readouterr().out
+
+
+def test_diff(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "diff", "abcdefg1", "abcdefg2"]) == 1
+    assert "the first differing byte is 5: turn 1 (user) block 1, byte 5 of it" in capsys.readouterr().out
+    assert main(["trace", "diff", "abcdefg1", "abcdefg1"]) == 0
+
+
+@pytest.mark.parametrize("name", ["nothing", "abcdefg"])
+def test_a_name_that_fits_none_or_many(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "show", name]) == 2
+    assert f"called {name}" in capsys.readouterr().err
+
+
+def test_only_the_first_word_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["trace"])
+    assert ended.value.code == 2
+    assert "anyclaude trace" in capsys.readouterr().err
