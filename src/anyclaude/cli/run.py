@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from anyclaude import __version__
 from anyclaude.backends.registry import open_router
 from anyclaude.cli.args import Split
+from anyclaude.cli.diagnose import asks_for_check, diagnose
 from anyclaude.cli.logs import keep_quiet, open_log
 from anyclaude.cli.output import FAULT, SETUP_FAILED, Terminal
 from anyclaude.config.load import resolve
@@ -39,6 +40,8 @@ def run(given: Split) -> int:
     log_path: Path | None = None
     try:
         settings = resolve(given.ours, os.environ).settings
+        if asks_for_check(given):
+            return diagnose(given, settings)
         settings = settings.model_copy(update={"auth_token": SecretStr(launch_token(settings))})
         log_path = _log(settings, screen)
         return _launch(settings, given.claude, screen)

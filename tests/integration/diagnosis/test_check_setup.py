@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from anyclaude.backends.base import ModelInfo
 from anyclaude.backends.registry import open_backend
 from anyclaude.backends.scripted import ScriptedBackend
 from anyclaude.config.model import Settings
@@ -57,7 +58,7 @@ async def test_a_small_window_is_told(tmp_path: Path) -> None:
 
 async def test_a_silent_backend_and_a_faulty_one_cost_the_others_nothing(tmp_path: Path) -> None:
     class Faulty(ScriptedBackend):
-        async def ready(self, model: str | None = None) -> None:  # type: ignore[override]
+        async def ready(self, model: str | None = None) -> ModelInfo:
             raise KeyError("secret")
 
     settings = lmstudio("http://127.0.0.1:1", tmp_path)
