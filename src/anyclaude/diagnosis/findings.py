@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from anyclaude.errors import AnyclaudeError
 
 Status = Literal["ok", "warning", "failure"]
+
+_CHOICE: Final = "it has: "
+"""What a backend ends its sentence about an unknown model with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ def of_error(area: str, error: AnyclaudeError, otherwise: str) -> Finding:
     otherwise: the next step for an error that names none.
     """
     said, _, step = error.message.partition("; ")
+    if step.startswith(_CHOICE):
+        step = f"choose with --model one that it has: {step.removeprefix(_CHOICE)}"
     return Finding(area, "failure", said, step or otherwise)
 
 

@@ -64,6 +64,8 @@ def test_an_error_divides_into_what_is_wrong_and_the_next_step() -> None:
         "a", "failure", "it is off", "switch it on"
     )
     assert of_error("a", SetupError("it is off"), "x").next_step == "x"
+    unknown = of_error("a", SetupError("no such model; it has: one, two"), "x")
+    assert unknown.next_step == "choose with --model one that it has: one, two"
 
 
 def test_only_a_failure_changes_the_exit_code() -> None:
