@@ -50,6 +50,9 @@ def convert_failure(status: int | None, body: object, retry_after: str | None = 
     said = f"the model server said: {message}" if message else f"the model server answered with status {code}"
     if code in (401, 403):
         return UpstreamRefusedUs(f"the model server refused our API key ({code}); check it. {said}")
+    retry_after = retry_after or _retry_after(body)
+    if code == 402:
+        return UpstreamRejected(f"{said} (add credits there, or choose another model with --model)", code)
     if code == 429:
         return RateLimited(said, headers=_retry(retry_after))
     if code in (503, 529):
@@ -77,16 +80,34 @@ def _message(body: object) -> str:
     if isinstance(body, Mapping):
         inner = body.get("error") or body.get("detail") or body.get("message")
         if isinstance(inner, Mapping):
-            inner = inner.get("message") or inner.get("type")
+            inner = _with_provider(inner)
         body = inner
     text = body if isinstance(body, str) else ""
     text = "".join(c if c.isprintable() else " " for c in text[: 4 * _LONGEST_MESSAGE])
     return " ".join(text.split())[:_LONGEST_MESSAGE]
 
 
+def _with_provider(error: Mapping[str, Any]) -> object:
+    """The words of an error; where OpenRouter only says that a provider failed, the provider's own behind them."""
+    said = error.get("message") or error.get("type")
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    return f"{said}: {raw}" if isinstance(raw, str) and raw else said
+
+
 def _code(body: object) -> int | None:
     error: Any = body.get("error") if isinstance(body, Mapping) else None
-    return _number(error.get("code")) if isinstance(error, Mapping) else None
+    if not isinstance(error, Mapping):
+        return None
+    return _number(error.get("code")) or _number(error.get("http_status"))
+
+
+def _retry_after(body: object) -> str | None:
+    """Seconds, where OpenRouter says them in the body."""
+    match body:
+        case {"error": {"availability": {"retry_after": int(seconds)}}} if seconds >= 0:
+            return str(seconds)
+    return None
 
 
 def _number(value: object) -> int | None:
