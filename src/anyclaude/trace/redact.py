@@ -9,18 +9,14 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 import orjson
-from pydantic import BaseModel, SecretStr
 
-from anyclaude.config.model import Settings
+from anyclaude.config.secrets import SHORTEST
 from anyclaude.wire.json import encode
 
 MARK: Final = "[redacted]"
-SHORTEST: Final = 8
-"""Characters that a configured secret must have to be looked for: a shorter one stands in every second word."""
-
 _NAMES: Final = r"authorization|cookie|token(?!s|_count|iz)|secret|passw(?:or)?d|passphrase|api[-_]?key|private[-_]?key"
 _NAME: Final = re.compile(_NAMES, re.IGNORECASE)
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
@@ -93,33 +89,6 @@ class Redactor:
             if hint in text:
                 text = pattern.sub(instead, text)
         return text
-
-
-def configured_secrets(settings: Settings, environ: Mapping[str, str]) -> set[str]:
-    """Every secret that we know of: of the settings, in the user part of their URLs, and of variables by their name."""
-    found = {value for name, value in environ.items() if is_secret_name(name)}
-    found.update(_secrets_of(settings))
-    return {secret for secret in found if len(secret) >= SHORTEST and secret != _OPEN_WORD}
-
-
-_OPEN_WORD: Final = "lm-studio"  # what LM Studio is sent when it checks nothing
-
-
-def _secrets_of(value: object) -> Iterator[str]:
-    match value:
-        case SecretStr():
-            yield value.get_secret_value()
-        case str() if "://" in value and "@" in value:
-            yield from filter(None, (urlsplit(value).password,))
-        case BaseModel():
-            for _, each in value:
-                yield from _secrets_of(each)
-        case Mapping():
-            for each in value.values():
-                yield from _secrets_of(each)
-        case tuple() | list():
-            for each in value:
-                yield from _secrets_of(each)
 
 
 def _forms(secret: str) -> Iterator[bytes]:

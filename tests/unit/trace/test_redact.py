@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from anyclaude.config.load import resolve
-from anyclaude.trace.redact import MARK, Redactor, configured_secrets, is_secret_name
+from anyclaude.trace.redact import MARK, Redactor, is_secret_name
 
 NAMES = [
     "Authorization",
@@ -107,13 +106,3 @@ def test_known_secrets_go_in_every_form(secret: str) -> None:
 def test_headers_by_name_and_by_value() -> None:
     found = Redactor(["known-secret"]).headers({"X-Api-Key": "a", "Host": "h", "Via": "known-secret"})
     assert found == {"X-Api-Key": MARK, "Host": "h", "Via": MARK}
-
-
-def test_the_secrets_of_the_settings_and_the_environment() -> None:
-    settings = resolve({}, {"LMSTUDIO_API_KEY": "a-key-of-lmstudio", "ANYCLAUDE_AUTH_TOKEN": "our-own-token"}).settings
-    found = configured_secrets(settings, {"SOME_TOKEN": "of-the-environment", "HOME": "/home/someone"})
-    assert {"a-key-of-lmstudio", "our-own-token", "of-the-environment"} == found
-
-
-def test_the_word_that_lm_studio_expects_is_no_secret() -> None:
-    assert configured_secrets(resolve({}, {}).settings, {}) == set()
