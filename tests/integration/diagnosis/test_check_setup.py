@@ -1,5 +1,6 @@
 """Checks with real programs, folders and sockets."""
 
+import asyncio
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -56,7 +57,7 @@ async def test_a_small_window_is_told(tmp_path: Path) -> None:
     assert [each.status for each in small] == ["ok", "warning", "ok"]
 
 
-async def test_a_silent_backend_and_a_faulty_one_cost_the_others_nothing(tmp_path: Path) -> None:
+async def test_a_faulty_backend_is_a_finding(tmp_path: Path) -> None:
     class Faulty(ScriptedBackend):
         async def ready(self, model: str | None = None) -> ModelInfo:
             raise KeyError("secret")
@@ -65,6 +66,18 @@ async def test_a_silent_backend_and_a_faulty_one_cost_the_others_nothing(tmp_pat
     (found,) = await every_backend(settings, lambda mode, settings: Faulty())
     assert (found.status, found.next_step) == ("failure", "please report it")
     assert "secret" not in repr(found)
+
+
+async def test_a_silent_backend_has_a_deadline(tmp_path: Path) -> None:
+    class Silent(ScriptedBackend):
+        async def ready(self, model: str | None = None) -> ModelInfo:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    backend = Silent()
+    (found,) = await every_backend(Settings(home=tmp_path), lambda mode, settings: backend, deadline=0.05)
+    assert (found.status, backend.closed) == ("failure", True)
+    assert "no answer within" in found.said
 
 
 async def test_what_no_launch_uses_only_warns(tmp_path: Path) -> None:
