@@ -91,7 +91,7 @@ def _cells(row: Summary) -> list[str]:
 
 def _show(given: argparse.Namespace, home: Path, console: Console) -> int:
     for piece in transcript(find(home, given.trace)):
-        console.print(Text(piece.title, style=_STYLES[piece.kind]))
+        console.print(Text(piece.title, style=_STYLES[piece.kind]), soft_wrap=True)
         if piece.text:
             console.print(Text(piece.text), soft_wrap=True)
     return 0
