@@ -112,3 +112,21 @@ def test_a_message_is_one_line_without_control_characters_and_of_bounded_length(
     assert "\x1b" not in message
     assert "\n" not in message
     assert len(message) < 700
+
+
+def test_openrouter_says_in_the_body_when_to_come_back() -> None:
+    body = {"error": {"message": "busy", "http_status": 429, "availability": {"retry_after": 40}}}
+    for status in (429, None):
+        error = convert_failure(status, body)
+        assert (type(error).__name__, error.headers) == ("RateLimited", {"retry-after": "40"})
+
+
+def test_the_words_of_the_provider_behind_openrouter_are_read_too() -> None:
+    raw = '{"message": "prompt is too long: 9000 tokens > 8000 maximum"}'
+    error = convert_failure(400, {"error": {"message": "Provider returned error", "metadata": {"raw": raw}}})
+    assert error.message == "prompt is too long: 9000 tokens > 8000 maximum"
+
+
+def test_without_credits_there_is_a_next_step() -> None:
+    error = convert_failure(None, {"error": {"code": 402, "message": "Insufficient credits."}})
+    assert (error.status, "add credits" in error.message) == (402, True)
