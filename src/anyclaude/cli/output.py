@@ -1,6 +1,8 @@
 """What the person at the terminal reads from us: one line at a time, on stderr, never while claude has the screen."""
 
+import shlex
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 from anyclaude.errors import SetupError
@@ -58,13 +60,13 @@ class Terminal:
             _write("\r\x1b[K")
         self._shown = ""
 
-    def exports(self, url: str, token: str) -> None:
-        """The two lines that a shell evaluates, and nothing else, on stdout, at once.
+    def exports(self, variables: Mapping[str, str]) -> None:
+        """The lines that a shell evaluates, and nothing else, on stdout, at once.
 
         Raises SetupError when nobody reads them.
         """
         self.clear()
         try:
-            print(f"export ANTHROPIC_BASE_URL={url}\nexport ANTHROPIC_AUTH_TOKEN={token}", flush=True)
+            print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()), flush=True)
         except OSError as error:
-            raise SetupError(f"cannot write the two export lines to standard output: {error.strerror}") from error
+            raise SetupError(f"cannot write the export lines to standard output: {error.strerror}") from error

@@ -50,6 +50,8 @@ _PATIENCE: Final = {
     "CLAUDE_STREAM_IDLE_TIMEOUT_MS": "3600000",
 }
 
+_TOKEN_HEADER: Final = "x-anyclaude-token"  # noqa: S105, a name
+
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
 
@@ -98,6 +100,25 @@ def child_environment(
         **_FIRM,
     }
     return ChildEnvironment(variables, tuple(sorted(name for name in inherited if _conflicts(name))))
+
+
+def claude_environment(inherited: Mapping[str, str], *, url: str, token: str) -> ChildEnvironment:
+    """The environment for a claude whose requests the proxy at `url` hands on to Claude: login, keys and models stay.
+
+    Our token rides in a header of its own beside the person's, because the credential headers are Claude's.
+    """
+    kept = {name: value for name, value in inherited.items() if name not in _OURS}
+    return ChildEnvironment({**kept, **_past_proxies(kept), **claude_exports(inherited, url, token)}, ())
+
+
+def claude_exports(inherited: Mapping[str, str], url: str, token: str) -> dict[str, str]:
+    """The two variables that lead a claude through the proxy at `url`. The person's own headers are kept."""
+    lines = inherited.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
+    kept = [line for line in lines if line.strip() and line.partition(":")[0].strip().lower() != _TOKEN_HEADER]
+    return {
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_CUSTOM_HEADERS": "\n".join([*kept, f"{_TOKEN_HEADER}: {token}"]),
+    }
 
 
 def without_foreign_keys(inherited: Mapping[str, str]) -> dict[str, str]:

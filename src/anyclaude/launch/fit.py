@@ -53,7 +53,7 @@ _ALLOWING: Final = frozenset({"--allowedTools", "--allowed-tools"})
 _COMMANDS: Final = """
     agents auth auto-mode doctor gateway install mcp plugin plugins project setup-token ultrareview update upgrade
 """
-_SUBCOMMANDS: Final = frozenset(_COMMANDS.split())
+SUBCOMMANDS: Final = frozenset(_COMMANDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def fit(given: Sequence[str], window: int | None, tools: bool | None, *, full: b
     Raises SetupError when the window is too small for any launch.
     """
     everything = WITH_TOOLS[0]
-    if full or (given and given[0] in _SUBCOMMANDS):
+    if full or (given and given[0] in SUBCOMMANDS):
         return Launch(tuple(given), everything.tokens)
     size = _largest(WITH_TOOLS if tools is not False else WITHOUT_TOOLS, window)
     if size is everything:

@@ -16,9 +16,10 @@ from anyclaude.config.routes import routes_of
 from anyclaude.config.upstreams import Node
 from anyclaude.errors import SetupError
 from anyclaude.launch.claude import find_claude, run_claude
-from anyclaude.launch.env import child_environment
+from anyclaude.launch.env import child_environment, claude_environment, claude_exports
 from anyclaude.launch.fit import Launch, fit
 from anyclaude.launch.signals import Signals, interruptible
+from anyclaude.launch.steering import steered
 from anyclaude.launch.worker import LocalWorker, local_worker, wait_ready
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class Screen(Protocol):
     def say(self, text: str) -> None: ...
     def progress(self, text: str) -> None: ...
     def clear(self) -> None: ...
-    def exports(self, url: str, token: str) -> None: ...
+    def exports(self, variables: Mapping[str, str]) -> None: ...
 
 
 class Address(Protocol):
@@ -84,9 +85,17 @@ class _Session:
             serving = self.parts.serving(backend, token, port=self.settings.port)
             address = await open_parts.enter_async_context(serving)
             if program is None or launch is None:
-                self.screen.exports(address.url, token)
+                self.screen.exports(self._exports(address.url, token))
                 return await _until_signal()
+            if self.settings.mode == "claude":
+                return await self._claude_itself(program, address.url, token)
             return await self._claude(program, launch, address.url, token, model)
+
+    def _exports(self, url: str, token: str) -> dict[str, str]:
+        """What leads a claude that somebody else starts to the proxy."""
+        if self.settings.mode == "claude":
+            return claude_exports(self.environ, url, token)
+        return {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": token}
 
     async def _backend(self, open_parts: AsyncExitStack) -> tuple[Router, ModelInfo]:
         settings, worker = self.settings, None
@@ -112,6 +121,15 @@ class _Session:
         if launch.note:
             self.screen.say(launch.note)
         return launch
+
+    async def _claude_itself(self, program: str, url: str, token: str) -> int:
+        """Claude Code with its own login, key and models; only the way there is ours."""
+        child = claude_environment(self.environ, url=url, token=token)
+        self.screen.clear()
+        with steered(self.claude_args, claude_exports(self.environ, url, token)) as arguments:
+            code = await run_claude([program, *arguments], child.variables, self.signals)
+        log.info("claude ended with %d", code)
+        return code
 
     async def _claude(self, program: str, launch: Launch, url: str, token: str, model: ModelInfo) -> int:
         child = child_environment(

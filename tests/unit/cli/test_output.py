@@ -47,7 +47,12 @@ def test_a_closed_stderr_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_exports_are_two_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    Terminal().exports("http://127.0.0.1:9", "abc")
+    Terminal().exports({"ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "ANTHROPIC_AUTH_TOKEN": "abc"})
     out, err = capsys.readouterr()
     assert out == "export ANTHROPIC_BASE_URL=http://127.0.0.1:9\nexport ANTHROPIC_AUTH_TOKEN=abc\n"
     assert err == ""
+
+
+def test_exports_are_quoted_for_the_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().exports({"ANTHROPIC_CUSTOM_HEADERS": "x-anyclaude-token: abc"})
+    assert capsys.readouterr().out == "export ANTHROPIC_CUSTOM_HEADERS='x-anyclaude-token: abc'\n"

@@ -3,7 +3,13 @@
 import pytest
 
 from anyclaude.config.names import model_name
-from anyclaude.launch.env import ChildEnvironment, child_environment, window_variables, without_foreign_keys
+from anyclaude.launch.env import (
+    ChildEnvironment,
+    child_environment,
+    claude_environment,
+    window_variables,
+    without_foreign_keys,
+)
 
 
 def made(inherited: dict[str, str], *, window: int | None = 131_072, model_id: str = "qwen3-coder") -> ChildEnvironment:
@@ -164,3 +170,23 @@ def test_tiers_of_their_own() -> None:
     assert child.variables["ANTHROPIC_MODEL"] == "qwen3-coder"
     assert child.variables["ANTHROPIC_DEFAULT_HAIKU_MODEL"] == "lmstudio:small"
     assert child.variables["ANTHROPIC_SMALL_FAST_MODEL"] == "lmstudio:small"
+
+
+def test_in_claude_mode_login_keys_and_models_stay() -> None:
+    inherited = {
+        "ANTHROPIC_API_KEY": "sk-ant-own",
+        "CLAUDE_CODE_OAUTH_TOKEN": "login",
+        "ANTHROPIC_MODEL": "opus",
+        "ANTHROPIC_BASE_URL": "https://gateway",
+        "ANTHROPIC_CUSTOM_HEADERS": "a: b\nX-Anyclaude-Token: old",
+        "OPENROUTER_API_KEY": "ours",
+    }
+    child = claude_environment(inherited, url="http://127.0.0.1:5", token="tok")
+    assert child.dropped == ()
+    assert child.variables == {
+        "ANTHROPIC_API_KEY": "sk-ant-own",
+        "CLAUDE_CODE_OAUTH_TOKEN": "login",
+        "ANTHROPIC_MODEL": "opus",
+        "ANTHROPIC_BASE_URL": "http://127.0.0.1:5",
+        "ANTHROPIC_CUSTOM_HEADERS": "a: b\nx-anyclaude-token: tok",
+    }
