@@ -14,6 +14,8 @@ from anyclaude.errors import SetupError
 WITH_VALUE: Final = ("mode", "port", "model")
 SWITCHES: Final = ("proxy-only", "full-tools")
 ASKING: Final = {"--help": "help", "-h": "help", "--version": "version"}
+TASKS: Final = {"--show-config": "show-config", "--trust": "trust", "--config-schema": "config-schema"}
+"""What is done in place of a launch; our other flags count for it."""
 
 # Options of Claude Code 2.1.197 that always take the next argument, whatever it looks like (`claude --help`).
 _TAKES_VALUE: Final = """
@@ -36,6 +38,10 @@ Our flags:
   --port=N        port of the proxy on 127.0.0.1; 0, the default, is a free one   also ANYCLAUDE_PORT
   --proxy-only    no claude: print two export lines and serve until Ctrl-C   also PROXY_ONLY=true
   --full-tools    all of Claude Code's tools, even when the model's window is small for them
+  --show-config   print every setting with its origin, and end
+  --config-schema print the JSON schema of the settings files, and end
+  --trust         believe this directory's .anyclauderc.json, as it is now, in all that it sets
+  --check-setup   look for what would stop a launch, and say what to do about it; --json for scripts
   --version       our version
   --help, -h      this text; `anyclaude -- --help` is claude's
   --              ends our flags: everything after it is claude's
@@ -47,10 +53,12 @@ Examples:
   anyclaude --model=qwen3-coder --continue     a certain model, and claude's own --continue
   anyclaude -- --version                       claude's version, not ours
   LMSTUDIO_URL=http://localhost:1234/v1 anyclaude
+  anyclaude trace list                         past requests that were recorded; also show, diff
   anyclaude --proxy-only                       prints two lines to paste into another terminal, then serves
 
 Upstreams: LMSTUDIO_URL (http://localhost:8082/v1), LMSTUDIO_MODEL, LMSTUDIO_API_KEY,
   MLX_CLUSTER_NODES='[{"id":"mac1","url":"http://mac1.local:8081"}]', with none a worker is started on this machine.
+Files: .anyclauderc.json here (may choose backend, models and prompt options; more with --trust), ~/.anyclauderc.json.
 Also: ANYCLAUDE_AUTH_TOKEN (the proxy's token; random by default), ANYCLAUDE_CLAUDE (where claude is).
 
 Exit code: claude's own (128+n when signal n ended it); 2 when this machine is not ready; 70 for a fault of ours.
@@ -60,7 +68,10 @@ Logs: ~/.anyclaude/logs/
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """ours: flag to value as typed, a bare switch being "true". claude: the rest. asks: "help", "version" or None."""
+    """ours: flag to value as typed, a bare switch being "true". claude: the rest.
+
+    asks: what is done in place of a launch, or None.
+    """
 
     ours: dict[str, str] = field(default_factory=dict)
     claude: list[str] = field(default_factory=list)
@@ -74,19 +85,22 @@ def split(argv: Sequence[str]) -> Split:
     """
     ours: dict[str, str] = {}
     claude: list[str] = []
+    task: str | None = None
     rest = iter(argv)
     for word in rest:
         if word == "--":
             claude.extend(rest)
         elif word in ASKING:
             return Split(ours, claude, ASKING[word])
+        elif word in TASKS:
+            task = TASKS[word]
         elif (flag := _our_flag(word)) is not None:
             ours[flag] = _value(flag, word, rest)
         else:
             claude.append(word)
             if word in CLAUDE_TAKES_VALUE:
                 claude.extend(_next(rest))
-    return Split(ours, claude)
+    return Split(ours, claude, task)
 
 
 def _our_flag(word: str) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,10 +19,13 @@ from anyclaude.cli.args import Split
 from anyclaude.cli.diagnose import asks_for_check, diagnose
 from anyclaude.cli.logs import keep_quiet, open_log
 from anyclaude.cli.output import FAULT, SETUP_FAILED, Terminal
-from anyclaude.config.load import resolve
+from anyclaude.cli.show_config import table
+from anyclaude.config.load import Resolved, resolve
 from anyclaude.config.model import Settings
+from anyclaude.config.schema import schema_text
 from anyclaude.config.secrets import secrets_of
-from anyclaude.errors import AnyclaudeError
+from anyclaude.config.trust import trust
+from anyclaude.errors import AnyclaudeError, SetupError
 from anyclaude.launch.session import Parts, launch_token, session
 from anyclaude.launch.signals import Interrupted
 from anyclaude.server.serve import serving
@@ -39,7 +43,9 @@ def run(given: Split) -> int:
     screen = Terminal()
     log_path: Path | None = None
     try:
-        settings = resolve(given.ours, os.environ).settings
+        if given.asks is not None:
+            return _TASKS[given.asks](given, screen)
+        settings = _resolved(given, screen).settings
         if asks_for_check(given):
             return diagnose(given, settings)
         settings = settings.model_copy(update={"auth_token": SecretStr(launch_token(settings))})
@@ -60,6 +66,42 @@ def run(given: Split) -> int:
         where = f"; details are in {log_path}" if log_path else ""
         screen.say(f"a fault of ours, {type(error).__name__}{where}; please report it")
         return FAULT
+
+
+def _resolved(given: Split, screen: Terminal) -> Resolved:
+    resolved = resolve(given.ours, os.environ, *_folders())
+    for notice in resolved.notices:
+        screen.say(notice)
+    return resolved
+
+
+def _folders() -> tuple[Path, Path]:
+    """The working directory and the home directory. Raises SetupError."""
+    try:
+        return Path.cwd(), Path.home()
+    except OSError:
+        raise SetupError("the working directory is gone; change to another") from None
+    except RuntimeError:
+        raise SetupError("there is no home directory; set HOME") from None
+
+
+def _show_config(given: Split, screen: Terminal) -> int:
+    sys.stdout.write(table(_resolved(given, screen)))
+    return 0
+
+
+def _show_schema(given: Split, screen: Terminal) -> int:
+    sys.stdout.write(schema_text())
+    return 0
+
+
+def _trust(given: Split, screen: Terminal) -> int:
+    screen.say(trust(*_folders()))
+    return 0
+
+
+_TASKS: Final = {"show-config": _show_config, "config-schema": _show_schema, "trust": _trust}
+"""What is done in place of a launch."""
 
 
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:

@@ -7,29 +7,53 @@ then told in the words of the person who has to mend it: the name of the variabl
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from anyclaude.config.model import MODES, Settings
+from anyclaude.config.files import items as file_items
+from anyclaude.config.files import project_file, user_file
+from anyclaude.config.items import FieldPath, Item
+from anyclaude.config.model import MODES, ProfileChange, Settings
+from anyclaude.config.trust import believed
+from anyclaude.config.upstreams import json_key
 from anyclaude.errors import SetupError
 
-Path = tuple[str, ...]
+_PROMPTED: Final = ("lmstudio", "openrouter", "mlx_cluster")
+"""Backends with a prompt chain: one variable sets it for all of them."""
 
-VARIABLES: Final[Mapping[str, Path]] = {
-    "ANYCLAUDE_MODE": ("mode",),
-    "ANYCLAUDE_PORT": ("port",),
-    "ANYCLAUDE_AUTH_TOKEN": ("auth_token",),
-    "PROXY_ONLY": ("proxy_only",),
-    "LMSTUDIO_URL": ("backends", "lmstudio", "url"),
-    "LMSTUDIO_MODEL": ("backends", "lmstudio", "model"),
-    "LMSTUDIO_API_KEY": ("backends", "lmstudio", "api_key"),
-    "MLX_CLUSTER_NODES": ("backends", "mlx_cluster", "nodes"),
+VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
+    "ANYCLAUDE_MODE": (("mode",),),
+    "ANYCLAUDE_PORT": (("port",),),
+    "ANYCLAUDE_AUTH_TOKEN": (("auth_token",),),
+    "ANYCLAUDE_DEBUG": (("debug",),),
+    "ANYCLAUDE_SKIP_SETUP_CHECK": (("skip_setup_check",),),
+    "PROXY_ONLY": (("proxy_only",),),
+    "LMSTUDIO_URL": (("backends", "lmstudio", "url"),),
+    "LMSTUDIO_MODEL": (("backends", "lmstudio", "model"),),
+    "LMSTUDIO_API_KEY": (("backends", "lmstudio", "api_key"),),
+    "OPENROUTER_BASE_URL": (("backends", "openrouter", "url"),),
+    "OPENROUTER_MODEL": (("backends", "openrouter", "model"),),
+    "OPENROUTER_API_KEY": (("backends", "openrouter", "api_key"),),
+    "MLX_CLUSTER_ENABLED": (("backends", "mlx_cluster", "enabled"),),
+    "MLX_CLUSTER_NODES": (("backends", "mlx_cluster", "nodes"),),
+    "MLX_CLUSTER_STRATEGY": (("backends", "mlx_cluster", "strategy"),),
+    "MLX_CLUSTER_HEALTH_INTERVAL": (("backends", "mlx_cluster", "health_interval"),),
+    "ANYCLAUDE_SMART_PROMPT": tuple(("backends", name, "smart_system_prompt") for name in _PROMPTED),
+    "ANYCLAUDE_SAFE_FILTER": tuple(("backends", name, "safe_system_filter") for name in _PROMPTED),
+    "ANYCLAUDE_FILTER_TIER": tuple(("backends", name, "filter_tier") for name in _PROMPTED),
+    "ANYCLAUDE_TRUNCATE_PROMPT": tuple(("backends", name, "truncate_system_prompt") for name in _PROMPTED),
+    "ANYCLAUDE_OPUS_MODEL": (("models", "opus"),),
+    "ANYCLAUDE_SONNET_MODEL": (("models", "sonnet"),),
+    "ANYCLAUDE_HAIKU_MODEL": (("models", "haiku"),),
+    "ANYCLAUDE_SUBAGENT_MODEL": (("models", "subagent"),),
+    "ANYCLAUDE_BACKGROUND_MODEL": (("models", "background"),),
 }
 
-FLAGS: Final[Mapping[str, Path]] = {
+FLAGS: Final[Mapping[str, FieldPath]] = {
     "mode": ("mode",),
     "port": ("port",),
     "model": ("model",),
@@ -38,49 +62,91 @@ FLAGS: Final[Mapping[str, Path]] = {
 }
 
 _BOOLEAN: Final = "true or false (also 1/0, yes/no, on/off)"
-_ALLOWED: Final[Mapping[Path, str]] = {
+_ALLOWED: Final[Mapping[FieldPath, str]] = {
     ("mode",): f"one of {', '.join(MODES)}",
     ("port",): "a whole number from 0 to 65535 (0 picks a free port)",
-    ("proxy_only",): _BOOLEAN,
-    ("full_tools",): _BOOLEAN,
+    ("debug",): "a whole number from 0 (off) to 3 (traces)",
     ("backends", "lmstudio", "url"): "an http:// or https:// URL, as in http://localhost:1234/v1",
+    ("backends", "openrouter", "url"): "an http:// or https:// URL, as in https://openrouter.ai/api/v1",
+    ("backends", "claude", "url"): "an http:// or https:// URL, as in https://api.anthropic.com",
     ("backends", "mlx_cluster", "nodes"): 'a JSON list, as in [{"id": "mac1", "url": "http://mac1.local:8081"}]',
+    ("backends", "mlx_cluster", "health_interval"): "a whole number of milliseconds above 0",
 }
-_SHOWN: Final[frozenset[Path]] = frozenset({("mode",), ("port",), ("proxy_only",), ("full_tools",)})
-"""Settings whose wrong value is repeated in the error. All others may hold a secret, URLs included."""
+_SHOWN: Final[frozenset[str]] = frozenset(
+    {"bool_parsing", "int_parsing", "literal_error", "greater_than", "greater_than_equal", "less_than_equal"}
+)
+"""Kinds of complaint that repeat a short value. Others may be about a secret, URLs included."""
+_LONGEST_SHOWN: Final = 20
 
 DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One value that somebody gave, and where: the name of a variable, a flag, or a file and its key."""
-
-    path: Path
-    value: object
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
 class Resolved:
-    """origins: for every setting, by its dotted path, the name of the place that decided it."""
+    """origins: for every setting, by its dotted path, the name of the place that decided it.
+
+    notices: sentences that the person at the terminal should read.
+    """
 
     settings: Settings
     origins: Mapping[str, str]
+    notices: tuple[str, ...] = ()
 
 
-def resolve(flags: Mapping[str, object], environ: Mapping[str, str]) -> Resolved:
-    """Settings from flags (without their dashes) and environment. Raises SetupError with one sentence."""
-    return merge([environment_items(environ), flag_items(flags)])
+def resolve(
+    flags: Mapping[str, object], environ: Mapping[str, str], cwd: Path | None = None, home: Path | None = None
+) -> Resolved:
+    """Settings from flags (without their dashes), environment and files; no files where cwd or home is None.
+
+    Raises SetupError with one sentence.
+    """
+    above = [environment_items(environ), flag_items(flags)]
+    if cwd is None or home is None:
+        return merge(above)
+    found = user_file(home, environ)
+    own = _checked(file_items(found)) if found else []
+    project, notices = _project_items(cwd, home)
+    resolved = merge([own, project, *above])
+    return replace(resolved, notices=(*notices, *_choices(resolved, project)))
+
+
+def _project_items(cwd: Path, home: Path) -> tuple[list[Item], list[str]]:
+    found = project_file(cwd, home)
+    return believed(found, _checked(file_items(found)), home) if found else ([], [])
+
+
+def _choices(resolved: Resolved, project: Sequence[Item]) -> list[str]:
+    """A notice where the project's file decides which backend reads the prompts."""
+    decided = resolved.origins["mode"]
+    if all(item.origin != decided for item in project):
+        return []
+    return [f"the backend is {resolved.settings.mode}, as this directory's file says ({decided})"]
+
+
+def _checked(items: list[Item]) -> list[Item]:
+    """The items of a file, each of the exact type: in JSON "no" is not false. Raises SetupError."""
+    _validated({item.path: item for item in items}, strict=True)
+    return items
 
 
 def environment_items(environ: Mapping[str, str]) -> list[Item]:
-    """What the environment says. An empty variable counts as unset."""
-    return [
+    """What the environment says. An empty variable counts as unset. Raises SetupError."""
+    given = [
         Item(path, _decoded(name, path, environ[name]), name)
-        for name, path in VARIABLES.items()
+        for name, paths in VARIABLES.items()
+        for path in paths
         if environ.get(name, "").strip()
     ]
+    if _is_true(environ.get("MLX_CLUSTER_ENABLED", "")):
+        given.insert(0, Item(("mode",), "mlx-cluster", "MLX_CLUSTER_ENABLED"))  # a mode that is named replaces it
+    return given
+
+
+def _is_true(text: str) -> bool:
+    try:
+        return TypeAdapter(bool).validate_python(text.strip())
+    except ValidationError:
+        return False  # unset, or wrong, which is told where it is a setting
 
 
 def flag_items(flags: Mapping[str, object]) -> list[Item]:
@@ -89,16 +155,23 @@ def flag_items(flags: Mapping[str, object]) -> list[Item]:
 
 def merge(layers: Iterable[Sequence[Item]]) -> Resolved:
     """One tree from all layers, lowest first. Raises SetupError."""
-    chosen: dict[Path, Item] = {item.path: item for layer in layers for item in layer}
-    try:
-        settings = Settings.model_validate(_tree(chosen.values()))
-    except ValidationError as error:
-        raise SetupError(_complaint(error.errors()[0], chosen)) from None
+    chosen: dict[FieldPath, Item] = {item.path: item for layer in layers for item in layer}
+    settings = _validated(chosen)
     origins = {".".join(path): _origin(path, chosen) for path in _leaves(settings)}
     return Resolved(settings, origins)
 
 
-def _decoded(name: str, path: Path, text: str) -> object:
+def _validated(chosen: Mapping[FieldPath, Item], *, strict: bool = False) -> Settings:
+    tree = _tree(chosen.values())
+    try:
+        if strict:
+            return Settings.model_validate_json(json.dumps(tree), strict=True)
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise SetupError(_complaint(error.errors()[0], chosen)) from None
+
+
+def _decoded(name: str, path: FieldPath, text: str) -> object:
     if path != ("backends", "mlx_cluster", "nodes"):
         return text.strip()
     try:
@@ -120,33 +193,58 @@ def _tree(items: Iterable[Item]) -> dict[str, Any]:
     return tree
 
 
-def _complaint(error: ErrorDetails, chosen: Mapping[Path, Item]) -> str:
+def _complaint(error: ErrorDetails, chosen: Mapping[FieldPath, Item]) -> str:
     where = tuple(str(part) for part in error["loc"])
     item = next((chosen[where[:n]] for n in range(len(where), 0, -1) if where[:n] in chosen), None)
     if item is None:
-        return f"{'.'.join(where)}: {error['msg']}"
+        return f"{'.'.join(where) or 'the settings'} {_said(error)}"
     inside = where[len(item.path) :]
-    if inside:
+    if inside and not inside[-1].startswith("function-"):
         return f"{item.origin}: {_inside(inside)} {_said(error)}"
-    wrong = f", not {item.value!r}" if item.path in _SHOWN else ""
     allowed = _ALLOWED.get(item.path)
-    return f"{item.origin} must be {allowed}{wrong}" if allowed else f"{item.origin} {_said(error)}"
+    said = f"must be {allowed}" if allowed else _said(error)
+    return f"{item.origin} {said}{_instead(error)}"
 
 
-def _inside(where: Path) -> str:
+def _instead(error: ErrorDetails) -> str:
+    text = repr(error["input"])
+    return f", not {text}" if error["type"] in _SHOWN and len(text) <= _LONGEST_SHOWN else ""
+
+
+def _inside(where: FieldPath) -> str:
     """`0.url` of a list as `entry 1, url`."""
-    named = [f"entry {int(part) + 1}" if part.isdigit() else part for part in where]
-    return ", ".join(named)
+    return ", ".join(_named(part) for part in where)
+
+
+def _named(part: str) -> str:
+    if part.isdigit():
+        return f"entry {int(part) + 1}"
+    return json_key(part) if part in ProfileChange.model_fields else part
+
+
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a known key",
+    "bool_parsing": f"must be {_BOOLEAN}",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be a string",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+}
 
 
 def _said(error: ErrorDetails) -> str:
     """pydantic's words as the end of a sentence."""
-    words = {"missing": "is missing", "extra_forbidden": "is not a known key"}
     text = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return words.get(error["type"]) or (text if text.startswith("must") else f"must be {text}")
+    return _WORDS.get(error["type"]) or (text if text.startswith("must") else f"must be {text}")
 
 
-def _leaves(model: BaseModel, above: Path = ()) -> Iterable[Path]:
+def _leaves(model: BaseModel, above: FieldPath = ()) -> Iterable[FieldPath]:
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
@@ -155,5 +253,5 @@ def _leaves(model: BaseModel, above: Path = ()) -> Iterable[Path]:
             yield (*above, name)
 
 
-def _origin(path: Path, chosen: Mapping[Path, Item]) -> str:
+def _origin(path: FieldPath, chosen: Mapping[FieldPath, Item]) -> str:
     return chosen[path].origin if path in chosen else DEFAULT

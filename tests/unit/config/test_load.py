@@ -2,7 +2,8 @@
 
 import pytest
 
-from anyclaude.config.load import FLAGS, VARIABLES, Item, environment_items, flag_items, merge, resolve
+from anyclaude.config.items import Item
+from anyclaude.config.load import FLAGS, VARIABLES, environment_items, flag_items, merge, resolve
 from anyclaude.config.model import Settings
 from anyclaude.errors import SetupError
 
@@ -100,4 +101,4 @@ def test_a_complaint_never_repeats_what_may_be_secret() -> None:
 
 def test_every_name_leads_to_a_setting() -> None:
     known = set(resolve({}, {}).origins)
-    assert {".".join(path) for path in (*VARIABLES.values(), *FLAGS.values())} <= known
+    assert {".".join(path) for paths in (*VARIABLES.values(), FLAGS.values()) for path in paths} <= known
