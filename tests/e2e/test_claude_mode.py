@@ -42,3 +42,22 @@ async def test_a_turn_goes_through_with_the_key_and_without_our_token(tmp_path: 
         assert received.header("x-mine") == ["1"]
         assert received.header("anthropic-beta")
     assert not any(TOKEN.encode() in received.head + received.body for received in upstream.requests)
+
+
+async def test_the_whole_command_keeps_a_trace_without_the_key(tmp_path: Path) -> None:
+    """`anyclaude --mode=claude` with an upstream from the person's own file: traces are kept by default there."""
+    own = ClaudeCode(tmp_path, mode="claude", ANTHROPIC_API_KEY=KEY)
+    async with anthropic_upstream(says("Hello from Claude.")) as upstream:
+        backends = {"claude": {"baseUrl": upstream.url}}
+        (own.home / ".anyclauderc.json").write_text(json.dumps({"backends": backends}))
+        answer = await own.ask("Say hello")
+    assert (answer.exit_code, answer.text) == (0, "Hello from Claude.")
+    written = sorted((own.home / ".anyclaude/traces/claude").iterdir())
+    records = [json.loads(path.read_text()) for path in written]
+    main = next(record for record in records if record["request"]["body"].get("tools"))
+    assert main["response"]["body"]["content"][0]["text"] == "Hello from Claude."
+    assert main["outcome"] == "complete"
+    assert main["notes"][0]["reason"] == "main"
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o600}
+    assert not any(KEY in path.read_text() for path in own.home.rglob("*.json*") if "anyclaude" in str(path))
+    assert not any(KEY in path.read_text() for path in (own.home / ".anyclaude/logs").iterdir())
