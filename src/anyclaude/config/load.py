@@ -17,7 +17,8 @@ from pydantic_core import ErrorDetails
 from anyclaude.config.files import items as file_items
 from anyclaude.config.files import project_file, user_file
 from anyclaude.config.items import FieldPath, Item
-from anyclaude.config.model import MODES, ProfileChange, Settings
+from anyclaude.config.model import MODES, Mode, ProfileChange, Settings
+from anyclaude.config.routes import Target, parse_target
 from anyclaude.config.trust import believed
 from anyclaude.config.upstreams import json_key
 from anyclaude.errors import SetupError
@@ -116,11 +117,27 @@ def _project_items(cwd: Path, home: Path) -> tuple[list[Item], list[str]]:
 
 
 def _choices(resolved: Resolved, project: Sequence[Item]) -> list[str]:
-    """A notice where the project's file decides which backend reads the prompts."""
+    """A notice for every place where the project's file decides which backend reads prompts."""
     decided = resolved.origins["mode"]
-    if all(item.origin != decided for item in project):
-        return []
-    return [f"the backend is {resolved.settings.mode}, as this directory's file says ({decided})"]
+    said = [item for item in project if resolved.origins.get(".".join(item.path)) == item.origin]
+    notices = [
+        f"requests go to {target}, as this directory's file says ({item.origin})"
+        for item in said
+        for target in _targets(item, resolved.settings.mode)
+        if target.backend != resolved.settings.mode
+    ]
+    if any(item.origin == decided for item in said):
+        notices.insert(0, f"the backend is {resolved.settings.mode}, as this directory's file says ({decided})")
+    return notices
+
+
+def _targets(item: Item, mode: Mode) -> list[Target]:
+    """Where a tier, a role or a fallback of that item leads."""
+    if item.path[0] == "models":
+        return [parse_target(str(item.value), mode)]
+    if item.path[-1] == "fallback" and isinstance(item.value, list | tuple):
+        return [parse_target(str(entry), mode) for entry in item.value]
+    return []
 
 
 def _checked(items: list[Item]) -> list[Item]:

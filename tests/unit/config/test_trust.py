@@ -161,3 +161,15 @@ def test_a_record_that_others_may_write_trusts_nobody(cwd: Path, home: Path) -> 
 def test_what_is_new_is_not_free() -> None:
     assert not is_free(("anything",))
     assert not is_free(("backends", "lmstudio", "anything"))
+
+
+def test_routes_to_another_backend_are_said(cwd: Path, home: Path) -> None:
+    routes = {
+        "models": {"subagent": "openrouter:x", "haiku": "small"},
+        "backends": {"lmstudio": {"fallback": ["claude"]}},
+    }
+    (cwd / ".anyclauderc.json").write_text(json.dumps(routes))
+    assert resolve({}, {}, cwd, home).notices == (
+        "requests go to openrouter:x, as this directory's file says (.anyclauderc.json: models.subagent)",
+        "requests go to claude, as this directory's file says (.anyclauderc.json: backends.lmstudio.fallback)",
+    )
