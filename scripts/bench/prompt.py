@@ -3,8 +3,8 @@
     python scripts/bench/prompt.py [--claude PATH]
 
 Starts claude against a recorder on loopback, in an account of its own, once under a name that it does not know (the
-short prompt) and once as claude-sonnet-4-5 (the long one), and prints a table in Markdown: bytes and estimated tokens of
-the system prompt and the tools, by tier and by how the tools are slimmed. Nothing that was recorded is kept.
+short prompt) and once as claude-sonnet-4-5 (the long one), and prints a table in Markdown: bytes and estimated tokens
+of the system prompt and the tools, by tier and by how the tools are slimmed. Nothing that was recorded is kept.
 """
 
 import argparse
