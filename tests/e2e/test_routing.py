@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.anthropic_upstream import anthropic_upstream, says
 from tests.support.claude_code import ClaudeCode
 from tests.support.openai_upstream import OpenAIUpstream
 from tests.support.script import Refusal, Says, calls, reply
@@ -51,3 +52,24 @@ async def test_a_server_that_fails_is_stood_in_for(
     answer = await claude.ask(PROMPT)
     assert (answer.exit_code, answer.text) == (0, "Done by the other.")
     assert (len(upstream.asked), len(other.asked)) == (1, 2)
+
+
+async def test_a_tier_is_claude_beside_a_local_model(tmp_path: Path, upstream: OpenAIUpstream) -> None:
+    """Titles ask for the haiku tier: they reach Claude under its own name, with the person's key and not our token."""
+    async with anthropic_upstream(says('{"title": "A look around"}')) as far:
+        claude = ClaudeCode(
+            tmp_path,
+            LMSTUDIO_URL=upstream.url,
+            ANTHROPIC_BASE_URL=far.url,
+            ANTHROPIC_API_KEY="sk-ant-key-of-the-person",
+            ANYCLAUDE_HAIKU_MODEL="claude:claude-haiku-4-5",
+        )
+        upstream.script(reply(Says("Nothing here.")))
+        answer = await claude.ask(PROMPT)
+    assert (answer.exit_code, answer.text) == (0, "Nothing here.")
+    asked = far.to("/v1/messages")
+    assert asked
+    for received in asked:
+        assert json.loads(received.body)["model"] == "claude-haiku-4-5"
+        assert received.header("x-api-key") == ["sk-ant-key-of-the-person"]
+        assert received.header("authorization") == []

@@ -62,6 +62,9 @@ def _openrouter(settings: Settings, model: str | None) -> Backend:
 
 
 def _claude(settings: Settings, model: str | None) -> Backend:
+    """Beside another main model, Claude Code is started without a login of its own, so there must be a key."""
+    if settings.mode != "claude" and settings.backends.claude.api_key is None:
+        raise SetupError("a route leads to Claude, which needs a key: set ANTHROPIC_API_KEY or backends.claude.apiKey")
     return ClaudeBackend(settings.backends.claude, settings.deadlines)
 
 

@@ -39,6 +39,14 @@ def test_forms_of_false_and_an_empty_variable(form: str) -> None:
     assert not resolve({}, {"PROXY_ONLY": form}).settings.proxy_only
 
 
+def test_the_persons_own_way_to_claude() -> None:
+    environ = {"ANTHROPIC_BASE_URL": "https://gateway.example/", "ANTHROPIC_API_KEY": "sk-ant-own"}
+    claude = resolve({}, environ).settings.backends.claude
+    assert claude.url == "https://gateway.example"
+    assert claude.api_key is not None
+    assert claude.api_key.get_secret_value() == "sk-ant-own"
+
+
 def test_lm_studio_and_nodes() -> None:
     environ = {
         "LMSTUDIO_URL": " http://h:1/v1/ ",
