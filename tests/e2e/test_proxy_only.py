@@ -17,7 +17,7 @@ async def test_the_two_printed_lines_are_all_it_takes(
         answer = await ask_directly(claude.environ | proxy.environ, claude.work, "Make a file")
     assert (answer.exit_code, answer.text) == (0, "Made.")
     assert (claude.work / "made.txt").read_text() == "by hand\n"
-    assert {asked.body["model"] for asked in (*upstream.asked, *upstream.side)} == {"current-model"}
+    assert {asked.body["model"] for asked in (*upstream.asked, *upstream.side)} == {upstream.model}
 
 
 async def test_a_wrong_token_is_refused(claude: ClaudeCode, upstream: OpenAIUpstream, tmp_path: Path) -> None:
