@@ -32,6 +32,21 @@ class Sampling:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerShape:
+    """What an answer must be made of; a grammar holds it while it is written.
+
+    must_call: it is one or more tool calls and nothing else. tool: the only tool that it may call, None: any.
+    parallel: it may hold more than one call. schema: the text is JSON of this schema, `{}` any JSON object, None: free.
+    """
+
+    must_call: bool = False
+    tool: str | None = None
+    parallel: bool = True
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +88,22 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One request to the engine. `max_tokens` is at least 1 and fits the context."""
+    """One request to the engine. `max_tokens` is at least 1 and fits the context.
+
+    logprobs: how many alternatives to each token are told with its log probability, None: no log probabilities at all.
+    session: who asks; while a session is active what it left in the cache stays.
+    warm: only the prompt is computed, when nobody else has work, and `Finished` follows without an answer.
+    """
 
     prompt: Prompt
     max_tokens: int
     sampling: Sampling = Sampling()
     stops: tuple[str, ...] = ()
     tools: Sequence[dict[str, Any]] = ()
+    shape: AnswerShape = AnswerShape()
+    logprobs: int | None = None
+    session: str | None = None
+    warm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +138,22 @@ class ToolArguments:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One token: its text, its log probability, and the likeliest alternatives at its place, itself among them."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Logprobs:
+    """Of the tokens since the last such event; comes before the pieces that they became."""
+
+    tokens: tuple[TokenLogprob, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Generating:
     """Tokens are made, but nothing can be shown of them yet."""
 
@@ -132,7 +172,9 @@ class Failed:
     error: WorkerError
 
 
-Event = Progress | TextPiece | ReasoningPiece | ToolCallBegun | ToolArguments | Generating | Finished | Failed
+Event = (
+    Progress | TextPiece | ReasoningPiece | ToolCallBegun | ToolArguments | Logprobs | Generating | Finished | Failed
+)
 Sink = Callable[[Event], None]
 
 

@@ -16,6 +16,7 @@ from mlx_worker.engine import (
     Failed,
     Finished,
     Generating,
+    Logprobs,
     Progress,
     ReasoningPiece,
     TextPiece,
@@ -59,7 +60,7 @@ class ChunkWriter:
                 yield self._chunk([], self._usage(event.completion_tokens))
             case Failed(error):
                 self.error = error
-            case Generating():
+            case Generating() | Logprobs():
                 pass
 
     def _call(self, call: dict[str, Any]) -> dict[str, Any]:
