@@ -24,6 +24,9 @@ class Recorder(Protocol):
     def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Anthropic events as they went to the client; folded into the message of the record."""
 
+    def whole(self, body: Mapping[str, Any]) -> None:
+        """The message of an answer that was not streamed, in place of events."""
+
     def finish(self, status: int, outcome: str, error: str | None = None) -> None:
         """The end. outcome: `complete`, `error` or `left` (the client closed the connection)."""
 
@@ -40,6 +43,7 @@ class _NoRecorder:
     def sent(self, body: Mapping[str, Any] | bytes) -> None: ...
     def mark(self, moment: str) -> None: ...
     def feed(self, events: Iterable[Mapping[str, Any]]) -> None: ...
+    def whole(self, body: Mapping[str, Any]) -> None: ...
     def finish(self, status: int, outcome: str, error: str | None = None) -> None: ...
 
 

@@ -61,6 +61,9 @@ class TraceRecorder:
     def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
         self._guarded(self._fold.feed, events)
 
+    def whole(self, body: Mapping[str, Any]) -> None:
+        self._guarded(self._fold.whole, body)
+
     def finish(self, status: int, outcome: str, error: str | None = None) -> None:
         self._guarded(self._finish, status, outcome, error)
 

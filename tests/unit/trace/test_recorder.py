@@ -52,6 +52,16 @@ def test_the_record() -> None:
     assert (found["outcome"], found["error"]) == ("complete", None)
 
 
+def test_an_answer_that_was_not_streamed() -> None:
+    taken: list[bytes] = []
+    one = recorder(taken)
+    one.whole({"type": "message", "content": [{"type": "text", "text": "hi"}], "usage": {"output_tokens": 3}})
+    one.finish(200, "complete")
+    found = finished(taken)
+    assert found["response"]["body"]["content"] == [{"type": "text", "text": "hi"}]
+    assert found["usage"] == {"output_tokens": 3}
+
+
 def test_bodies_are_kept_as_they_were_told() -> None:
     taken: list[bytes] = []
     body: dict[str, Any] = {"messages": ["before"]}
