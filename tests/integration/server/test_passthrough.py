@@ -279,6 +279,8 @@ class Kept:
     def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
         self.events += events
 
+    def whole(self, body: Mapping[str, Any]) -> None: ...
+
     def finish(self, status: int, outcome: str, error: str | None = None) -> None:
         self.ends.append((status, outcome))
 

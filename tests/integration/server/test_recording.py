@@ -40,6 +40,8 @@ class _Kept:
     def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
         self.kinds += [event["type"] for event in events]
 
+    def whole(self, body: Mapping[str, Any]) -> None: ...
+
     def finish(self, status: int, outcome: str, error: str | None = None) -> None:
         self.ends.append((status, outcome, error))
         self.ended.set()
