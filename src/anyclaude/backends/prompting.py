@@ -1,45 +1,81 @@
-"""The prompt chain at work: run it for a request, and say what it did, in more words the higher the debug level."""
+"""The prompt chain at work: run it for a request, and say what it did, in more words the higher the debug level.
+
+A session sends the same system prompt and tools with every request, so the last results are kept: taking 70 KB of tools
+apart again costs ten times what recognising them does.
+"""
 
 import logging
+from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from anyclaude.backends.base import Journal
 from anyclaude.config.debug import BASIC, TRACE
 from anyclaude.prompt.chain import optimise
 from anyclaude.prompt.options import Options, Report
+from anyclaude.prompt.smart import first_question
+from anyclaude.wire.json import encode
+
+_REMEMBERED: Final = 8
+"""Results: a session's main agent, its side requests and a few kinds of subagents."""
 
 log = logging.getLogger(__name__)
 
 
-def optimised(request: Mapping[str, Any], options: Options, journal: Journal) -> Mapping[str, Any]:
-    """The request as the chain leaves it."""
-    result = optimise(request, options)
-    journal.note("prompt", report=result.report)
-    _say(result.report)
-    return result.request
+class _Result(NamedTuple):
+    """asked: what the chain looked at, encoded. changes: what it puts in place of it."""
+
+    asked: bytes
+    changes: Mapping[str, Any]
+    report: Report
+
+
+class Chain:
+    """The prompt chain of one backend."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._results: deque[_Result] = deque(maxlen=_REMEMBERED)
+
+    def optimised(self, request: Mapping[str, Any], journal: Journal) -> Mapping[str, Any]:
+        """The request as the chain leaves it; the very same one where nothing has to change."""
+        asked = encode([request.get("system"), request.get("tools"), self._question(request)])
+        known = next((result for result in self._results if result.asked == asked), None)
+        result = known or self._result(asked, request)
+        journal.note("prompt", report=result.report)
+        _say(result.report)
+        return {**request, **result.changes} if result.changes else request
+
+    def _question(self, request: Mapping[str, Any]) -> str:
+        """Of the conversation only the smart prompt reads something."""
+        return first_question(request.get("messages")) if self._options.smart else ""
+
+    def _result(self, asked: bytes, request: Mapping[str, Any]) -> _Result:
+        done = optimise(request, self._options)
+        changes = {key: value for key, value in done.request.items() if value is not request.get(key)}
+        result = _Result(asked, changes, done.report)
+        self._results.appendleft(result)
+        return result
 
 
 def _say(report: Report) -> None:
     """1: what was done. 2: what the result was checked for. 3: what was left out."""
-    tier = f" {report.tier}" if report.tier else ""
-    saved = _share(report.system_tokens_before, report.system_tokens_after)
-    log.log(
-        BASIC if report.changed else logging.DEBUG,
-        "prompt: %s%s, system %d -> %d tokens (%.1f%% less), tools %d -> %d tokens",
-        report.stage,
-        tier,
-        report.system_tokens_before,
-        report.system_tokens_after,
-        saved,
-        report.tool_tokens_before,
-        report.tool_tokens_after,
-    )
+    level = BASIC if report.changed else logging.DEBUG
+    if log.isEnabledFor(level):
+        log.log(level, "prompt: %s", _line(report))
     for note in report.notes:
         log.log(BASIC, "prompt: %s", note)
-    log.debug("prompt: %d critical patterns present, missing: %s", len(report.present), list(report.missing))
-    log.log(TRACE, "prompt: left out sections %s, tools %s", list(report.removed), list(report.tools_left_out))
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("prompt: %d critical patterns present, missing: %s", len(report.present), list(report.missing))
+    if log.isEnabledFor(TRACE):
+        log.log(TRACE, "prompt: left out sections %s, tools %s", list(report.removed), list(report.tools_left_out))
 
 
-def _share(before: int, after: int) -> float:
-    return 100 * (before - after) / before if before else 0.0
+def _line(report: Report) -> str:
+    tier = f" {report.tier}" if report.tier else ""
+    before, after = report.system_tokens_before, report.system_tokens_after
+    saved = 100 * (before - after) / before if before else 0.0
+    return (
+        f"{report.stage}{tier}, system {before} -> {after} tokens ({saved:.1f}% less), "
+        f"tools {report.tool_tokens_before} -> {report.tool_tokens_after} tokens"
+    )

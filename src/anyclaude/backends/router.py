@@ -14,7 +14,7 @@ from typing import Any
 
 from anyclaude.backends.base import Backend, Caller, EventBatches, ModelInfo, RawRequest, Relay, RelayedAnswer
 from anyclaude.backends.fallback import Budget, Resting, falls_back
-from anyclaude.backends.prompting import optimised
+from anyclaude.backends.prompting import Chain
 from anyclaude.backends.roles import is_background
 from anyclaude.config.model import Mode
 from anyclaude.config.names import named_target, tier_names, tier_of
@@ -50,7 +50,7 @@ class Router:
         self._routes = routes
         self._tiers = {name: getattr(routes, tier) for tier, name in tier_names(routes).items()}
         self._fallbacks = fallbacks or {}
-        self._options = options or {}
+        self._chains = {mode: Chain(chosen) for mode, chosen in (options or {}).items()}
         self._resting = Resting()
         self._budget = Budget()
         self._main = backends[routes.main.backend]
@@ -139,10 +139,8 @@ class Router:
         return self._backends[target.backend].stream(self._optimised(target, request, caller), caller, target.model)
 
     def _optimised(self, target: Target, request: Mapping[str, Any], caller: Caller) -> Mapping[str, Any]:
-        options = self._options.get(target.backend)
-        if options is None:
-            return request
-        return optimised(request, options, caller.journal)
+        chain = self._chains.get(target.backend)
+        return chain.optimised(request, caller.journal) if chain else request
 
     def _failed(self, target: Target, error: AnyclaudeError, caller: Caller) -> None:
         log.warning("%s did not answer: %s", target, error.message)
