@@ -57,7 +57,8 @@ class ChunkReader:
             return self._fail(UpstreamBroken("the model server sent a chunk that is not a JSON object"))
         if chunk.get("error"):
             return self._fail(convert_failure(None, chunk))
-        self.usage = convert_usage(chunk) or self.usage
+        if "usage" in chunk or "timings" in chunk:
+            self.usage = convert_usage(chunk) or self.usage
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return []
@@ -116,7 +117,7 @@ class ChunkReader:
         details = delta.get("reasoning_details")
         if details and self._details:
             self._details.add(details)
-        thinking = delta.get("reasoning_content") or delta.get("reasoning") or readable(details)
+        thinking = delta.get("reasoning_content") or delta.get("reasoning") or (details and readable(details))
         if thinking:
             self._say(ThinkingDelta(_plain(thinking)), events)
         content = _plain(delta.get("content") or delta.get("refusal"))
@@ -136,7 +137,8 @@ class ChunkReader:
                 self._blank = text
                 return
             self._blank, self._text_begun = "", True
-        self._seal(events)
+        if self._details:
+            self._seal(events)
         self._say(TextDelta(text), events)
 
     def _seal(self, events: list[ModelEvent]) -> None:
