@@ -9,15 +9,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from anyclaude.backends.base import Backend, Caller, EventBatches, ModelInfo, RawRequest, Relay, RelayedAnswer
 from anyclaude.backends.fallback import Budget, Resting, falls_back
+from anyclaude.backends.plans import Plan, Planner
 from anyclaude.backends.prompting import Chain
-from anyclaude.backends.roles import is_background
 from anyclaude.config.model import Mode
-from anyclaude.config.names import named_target, tier_names, tier_of
 from anyclaude.config.routes import Routes, Target
 from anyclaude.convert.failures import convert_failure
 from anyclaude.errors import AnyclaudeError, InternalError, UpstreamBroken, UpstreamError
@@ -26,14 +25,6 @@ from anyclaude.wire.events import Failed, ModelEvent, UsageReport
 from anyclaude.wire.json import encode
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Who is asked, in turn. reason: why the first of them."""
-
-    candidates: tuple[Target, ...]
-    reason: str
 
 
 class Router:
@@ -48,8 +39,7 @@ class Router:
     ) -> None:
         self._backends = backends
         self._routes = routes
-        self._tiers = {name: getattr(routes, tier) for tier, name in tier_names(routes).items()}
-        self._fallbacks = fallbacks or {}
+        self._planner = Planner(routes, fallbacks or {}, backends.keys())
         self._chains = {mode: Chain(chosen) for mode, chosen in (options or {}).items()}
         self._resting = Resting()
         self._budget = Budget()
@@ -57,10 +47,9 @@ class Router:
         self.name = self._main.name
 
     def plan(self, request: Mapping[str, Any], caller: Caller) -> Plan:
-        """Where this request goes. A model that nobody knows by that name is the main one."""
-        target, reason = self._target(request, caller)
-        candidates = (target, *self._fallbacks.get(target, ()))
-        return Plan(tuple(self._resting.last(candidates)), reason)
+        """Where this request goes; who failed lately is asked last."""
+        plan = self._planner.plan(request, caller)
+        return replace(plan, candidates=tuple(self._resting.last(plan.candidates)))
 
     def relays(self, plan: Plan) -> bool:
         """Whether the first to be asked is handed the request as it is."""
@@ -98,10 +87,6 @@ class Router:
                 return
         self._failed(target, failure, caller)
         yield None
-
-    def rest(self, plan: Plan) -> Plan:
-        """The plan without its first candidate."""
-        return replace(plan, candidates=plan.candidates[1:], reason=f"{plan.candidates[0]} did not answer")
 
     @asynccontextmanager
     async def stream(
@@ -152,21 +137,6 @@ class Router:
             error.headers["x-should-retry"] = "false"
         return error
 
-    def _target(self, request: Mapping[str, Any], caller: Caller) -> tuple[Target, str]:
-        routes, named = self._routes, request.get("model")
-        name = named if isinstance(named, str) else ""
-        if routes.background and is_background(request):
-            return routes.background, "background"
-        if routes.subagent and caller.agent_id:
-            return routes.subagent, "subagent"
-        asked = named_target(name, self._tiers)
-        if asked and asked.backend in self._backends:
-            return asked, "named"
-        tier = tier_of(name)
-        if tier and (target := getattr(routes, tier)):
-            return target, tier
-        return routes.main, "main"
-
     async def models(self) -> list[ModelInfo]:
         """What every backend offers, ids as `backend:model`, the main one's first; nothing of one that is away."""
         main = self._routes.main.backend
@@ -187,7 +157,7 @@ class Router:
         return await self._main.ready(model or self._routes.main.model)
 
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
-        target, _ = self._target(request, Caller())
+        target, _ = self._planner.target(request, Caller())
         asked = self._optimised(target, request, Caller())
         return await self._backends[target.backend].count_tokens(asked, target.model)
 

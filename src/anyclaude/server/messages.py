@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from anyclaude.backends.base import NO_JOURNAL, Caller
-from anyclaude.backends.router import Plan, Router
+from anyclaude.backends.plans import Plan
+from anyclaude.backends.router import Router
 from anyclaude.convert.message import MessageFold, MessageWriter
 from anyclaude.convert.validate import validate_request
 from anyclaude.errors import AnyclaudeError, InternalError, Overloaded, UpstreamBroken
@@ -34,7 +35,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
         relayed = await pass_through(request, router, plan, body, caller)
         if relayed is not None:
             return relayed
-        plan = router.rest(plan)
+        plan = plan.rest()
     validate_request(body)
     writer = MessageWriter(f"msg_{secrets.token_hex(12)}", body["model"])
     answer = _stream if body.get("stream") is True else _whole

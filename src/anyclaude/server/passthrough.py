@@ -16,7 +16,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from anyclaude.backends.base import Caller, RawRequest, RelayedAnswer
-from anyclaude.backends.router import Plan, Router
+from anyclaude.backends.plans import Plan
+from anyclaude.backends.router import Router
 from anyclaude.errors import AnyclaudeError, GrammarError, MethodNotAllowed, NotFound, UpstreamBroken
 from anyclaude.server.guards import PRECONNECT
 from anyclaude.server.keys import DRAIN, FAILURE, GUARDS, RECORDER, ROUTER
