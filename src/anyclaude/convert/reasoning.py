@@ -2,7 +2,8 @@
 
 The details of one turn must go back unmodified with the next one, else providers refuse them or think anew. Claude Code
 keeps a thinking block's signature as it is, so the details travel there: a prefix of ours, and base64 of zlib of JSON.
-Only the model that made them gets them back. An envelope that is foreign, broken or too large is as good as none.
+Only the model that made them gets them back: the one that was asked, unless the answer itself names another (OpenRouter
+may ask a stand-in out of `models`). An envelope that is foreign, broken or too large is as good as none.
 
 Source of the shapes: https://openrouter.ai/docs/use-cases/reasoning-tokens
 """
@@ -10,12 +11,12 @@ Source of the shapes: https://openrouter.ai/docs/use-cases/reasoning-tokens
 import base64
 import binascii
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from anyclaude.wire.json import decode_lenient, encode
 
-_PREFIX: Final = "anyclaude.1."
+PREFIX: Final = "anyclaude.1."
 _GROWING: Final = ("text", "summary", "data")
 _LARGEST: Final = 4 * 1024 * 1024  # bytes of JSON in one envelope
 _LARGEST_SUM: Final = 32 * 1024 * 1024  # ... and in all of a conversation
@@ -80,9 +81,15 @@ class Sealing:
 
     def __init__(self, model: str) -> None:
         self._model = model
+        self._by = model
         self._details = Details()
         self._part = 0
         self._too_large = False
+
+    def answered_by(self, name: object) -> None:
+        """What the answer calls its model."""
+        if isinstance(name, str) and name:
+            self._by = name
 
     def add(self, fragments: object) -> None:
         if self._details.size <= _LARGEST:
@@ -96,17 +103,31 @@ class Sealing:
         if not self._details.size or self._too_large:
             return None
         details, self._details = self._details.merged, Details()
-        packed = encode({"model": self._model, "part": self._part, "details": details})
+        packed = encode({"model": self._model, "by": self._by, "part": self._part, "details": details})
         self._part += 1
         self._too_large = len(packed) > _LARGEST
-        return None if self._too_large else _PREFIX + base64.b64encode(zlib.compress(packed)).decode()
+        return None if self._too_large else sealed(packed)
+
+
+def sealed(packed: bytes) -> str:
+    """The envelope around some JSON."""
+    return PREFIX + base64.b64encode(zlib.compress(packed)).decode()
+
+
+def opened(envelope: str) -> bytes:
+    """The JSON in an envelope, whatever model it is of. Empty for one that is broken or too large."""
+    return _unpacked(envelope.removeprefix(PREFIX), _LARGEST)
 
 
 class Unsealing:
-    """Opens the envelopes of one conversation for the model that is asked now. Memory for all of them is bounded."""
+    """Opens the envelopes of one conversation for the model that is asked now. Memory for all of them is bounded.
 
-    def __init__(self, model: str) -> None:
+    answers_as: see `Profile.answers_as`.
+    """
+
+    def __init__(self, model: str, answers_as: Collection[str] = ()) -> None:
         self._model = model
+        self._answers_as = answers_as
         self._room = _LARGEST_SUM
 
     def details(self, signatures: Iterable[object]) -> list[dict[str, Any]]:
@@ -121,14 +142,17 @@ class Unsealing:
         return [one for answer in answers for one in answer.merged]
 
     def _open(self, signature: object) -> dict[str, Any] | None:
-        if not isinstance(signature, str) or not signature.startswith(_PREFIX):
+        if not isinstance(signature, str) or not signature.startswith(PREFIX):
             return None
-        packed = _unpacked(signature.removeprefix(_PREFIX), min(_LARGEST, self._room))
+        packed = _unpacked(signature.removeprefix(PREFIX), min(_LARGEST, self._room))
         self._room -= len(packed)
         envelope = decode_lenient(packed)
-        if not isinstance(envelope, dict) or envelope.get("model") != self._model:
-            return None
-        return envelope
+        return envelope if isinstance(envelope, dict) and self._is_own(envelope) else None
+
+    def _is_own(self, envelope: dict[str, Any]) -> bool:
+        if envelope.get("model") != self._model:
+            return False
+        return not self._answers_as or envelope.get("by", self._model) in self._answers_as
 
 
 def _unpacked(text: str, largest: int) -> bytes:

@@ -24,11 +24,15 @@ class Fold:
     """Folds Anthropic events. `message` is what there is so far; its `content` is always there."""
 
     def __init__(self, largest: int = LARGEST) -> None:
-        self._room = largest
+        self._room = self._largest = largest
         self._message: dict[str, Any] = {"content": []}
         self._blocks: dict[Any, dict[str, Any]] = {}
         self._pieces: dict[tuple[Any, str], list[str]] = {}
-        self._whole: Mapping[str, Any] | None = None
+
+    @property
+    def size(self) -> int:
+        """Characters that are held."""
+        return self._largest - self._room
 
     def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
         for event in events:
@@ -44,13 +48,7 @@ class Fold:
                 case {"type": "error", "error": error}:
                     self._message["error"] = error
 
-    def whole(self, message: Mapping[str, Any]) -> None:
-        """A message that did not come in events. It stands in place of what was folded before."""
-        self._whole = message
-
     def message(self) -> dict[str, Any]:
-        if self._whole is not None:
-            return {"content": [], **self._whole}
         content = [self._settled(index, block) for index, block in self._blocks.items()]
         return {**self._message, "content": content}
 

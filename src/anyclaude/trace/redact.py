@@ -2,19 +2,21 @@
 
 It works on encoded JSON and on text, not on trees: a request is half a megabyte of a few thousand strings, and a
 handful of passes over its bytes costs a tenth of visiting every string. In encoded JSON a quote after `{` or `,` always
-opens a key (in a string it would be escaped), so names are found without parsing.
+opens a key (in a string it would be escaped), so names are found without parsing. Of what is encoded once more, only
+our own envelopes of reasoning are opened.
 """
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 import orjson
 
 from anyclaude.config.secrets import SHORTEST
-from anyclaude.wire.json import encode
+from anyclaude.convert.reasoning import PREFIX, opened, sealed
+from anyclaude.wire.json import decode_lenient, encode
 
 MARK: Final = "[redacted]"
 _NAMES: Final = r"authorization|cookie|token(?!s|_count|iz)|secret|passw(?:or)?d|passphrase|api[-_]?key|private[-_]?key"
@@ -25,19 +27,20 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 
-# What a key looks like, and a piece of text that must be there for it to match: looking for that is much quicker.
+# What a key looks like, and a piece of text that must be there for it to match: looking for that is much quicker. A
+# pattern begins with that piece, and looks at what stands before it only then: that is ten times quicker too.
 _SHAPES: Final = (
-    ("sk-", r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{12,}"),
+    ("sk-", r"sk-(?<![A-Za-z0-9]sk-)[A-Za-z0-9_-]{12,}"),
     ("earer ", r"\b[Bb]earer +[A-Za-z0-9._~+/=-]{8,}"),
     ("asic ", r"\b[Bb]asic +[A-Za-z0-9+/=]{12,}"),
-    ("eyJ", r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"),
-    ("AKIA", r"(?<![A-Za-z0-9])AKIA[0-9A-Z]{16}(?![A-Za-z0-9])"),
-    ("ASIA", r"(?<![A-Za-z0-9])ASIA[0-9A-Z]{16}(?![A-Za-z0-9])"),
-    ("AIza", r"(?<![A-Za-z0-9])AIza[0-9A-Za-z_-]{35}"),
-    ("gh", r"(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{16,}"),
+    ("eyJ", r"eyJ(?<![A-Za-z0-9]eyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"),
+    ("AKIA", r"AKIA(?<![A-Za-z0-9]AKIA)[0-9A-Z]{16}(?![A-Za-z0-9])"),
+    ("ASIA", r"ASIA(?<![A-Za-z0-9]ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])"),
+    ("AIza", r"AIza(?<![A-Za-z0-9]AIza)[0-9A-Za-z_-]{35}"),
+    ("gh", r"gh(?<![A-Za-z0-9]gh)[pousr]_[A-Za-z0-9]{16,}"),
     ("github_pat_", r"github_pat_[A-Za-z0-9_]{20,}"),
-    ("xox", r"(?<![A-Za-z0-9])xox[abprs]-[A-Za-z0-9-]{10,}"),
-    ("hf_", r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{20,}"),
+    ("xox", r"xox(?<![A-Za-z0-9]xox)[abprs]-[A-Za-z0-9-]{10,}"),
+    ("hf_", r"hf_(?<![A-Za-z0-9]hf_)[A-Za-z0-9]{20,}"),
     ("-----BEGIN ", r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?=\")|\Z)"),
 )
 _KEPT: Final = (
@@ -53,6 +56,15 @@ _PATTERNS: Final = [
     for patterns, kept in ((_SHAPES, False), (_KEPT, True))
     for hint, pattern in patterns
 ]
+_ENVELOPE: Final = re.compile(re.escape(PREFIX.encode()) + rb"[A-Za-z0-9+/]*={0,2}")
+_MOST_OPENED: Final = 32 * 1024 * 1024
+"""Bytes of JSON that the envelopes of one record may hold."""
+
+_LONG: Final = 32 * 1024
+"""Bytes from which on a pass over a text takes long enough to be felt by other threads."""
+
+
+def _go_on() -> None: ...
 
 
 def is_secret_name(name: str) -> bool:
@@ -61,15 +73,19 @@ def is_secret_name(name: str) -> bool:
 
 
 class Redactor:
-    """Replaces secrets by `MARK`. secrets: those that are known, to be found wherever they stand, encoded too."""
+    """Replaces secrets by `MARK`. secrets: those that are known, to be found wherever they stand, encoded too.
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    pause: called between two passes over a long text, to let other threads run.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), pause: Callable[[], None] = _go_on) -> None:
+        self._pause = pause
         forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
         self._known = sorted(forms, key=len, reverse=True)
 
     def json(self, encoded: bytes) -> bytes:
         """Compact encoded JSON without its secrets; still the same JSON otherwise."""
-        return self._bytes(_NAMED.sub(rb'\1"' + MARK.encode() + b'"', encoded))
+        return self._json(self._envelopes(encoded))
 
     def text(self, text: str) -> str:
         """Text without known secrets and without what looks like a key."""
@@ -82,13 +98,40 @@ class Redactor:
         """A copy of a JSON value without its secrets. Raises InternalError when it is no JSON."""
         return orjson.loads(self.json(encode(value)))
 
+    def _json(self, encoded: bytes) -> bytes:
+        return self._bytes(_NAMED.sub(rb'\1"' + MARK.encode() + b'"', encoded))
+
     def _bytes(self, text: bytes) -> bytes:
+        pause = self._pause if len(text) > _LONG else _go_on
         for known in self._known:
+            pause()
             text = text.replace(known, MARK.encode())
         for hint, pattern, instead in _PATTERNS:
+            pause()
             if hint in text:
                 text = pattern.sub(instead, text)
         return text
+
+    def _envelopes(self, encoded: bytes) -> bytes:
+        """Envelopes without the secrets in them: as they were where there are none, so that a record can be replayed.
+
+        What cannot be looked into is not kept.
+        """
+        if PREFIX.encode() not in encoded:
+            return encoded
+        room = _MOST_OPENED
+
+        def clean(found: re.Match[bytes]) -> bytes:
+            nonlocal room
+            value = decode_lenient(opened(found[0].decode())) if room > 0 else None
+            if value is None:
+                return PREFIX.encode() + MARK.encode()
+            packed = _ENVELOPE.sub(MARK.encode(), encode(value))
+            room -= len(packed)
+            redacted = self._json(packed)
+            return found[0] if redacted == encode(value) else sealed(redacted).encode()
+
+        return _ENVELOPE.sub(clean, encoded)
 
 
 def _forms(secret: str) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Traces on a real disk: private, bounded, whole after a kill, and never the request's trouble."""
 
+import itertools
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,8 @@ import pytest
 
 from anyclaude.config.model import Traces
 from anyclaude.trace.folder import TraceFolder
-from anyclaude.trace.store import MOST_WAITING, TraceStore
+from anyclaude.trace.store import PRUNE_EVERY, TraceStore
+from anyclaude.trace.waiting import MOST_WAITING
 
 CANARIES = [f"canary-{number:02d}-{'xyzzy' * 3}" for number in range(20)]
 
@@ -156,6 +159,31 @@ def test_size_and_age_are_bounded_oldest_first(tmp_path: Path) -> None:
         folder.write(f"trace-{number}.json", b"x" * 300)
     folder.close()
     assert sorted(path.name for path in where.iterdir()) == ["notes.txt", *(f"trace-{n}.json" for n in (4, 5, 6))]
+
+
+def test_what_is_too_old_goes_although_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all modes: one that is not used any more has nobody else who looks after it."""
+    for mode in ("lmstudio", "claude"):
+        folder = tmp_path / "traces" / mode
+        folder.mkdir(parents=True)
+        for name, age in (("trace-old.json", 31), ("trace-new.json", 29)):
+            (folder / name).write_text("{}")
+            os.utime(folder / name, (time.time() - age * 86_400,) * 2)
+    looks = threading.Semaphore(0)
+    real = TraceStore._prune
+
+    def counted(self: TraceStore) -> None:
+        real(self)
+        looks.release()
+
+    monkeypatch.setattr(TraceStore, "_prune", counted)
+    hours = itertools.count(0.0, PRUNE_EVERY)
+    traces = TraceStore(tmp_path, "lmstudio", Traces(), [], now=lambda: next(hours))
+    for _ in range(3):
+        assert looks.acquire(timeout=30)
+    traces.close()
+    assert {path.name for path in tmp_path.rglob("*.json")} == {"trace-new.json"}
+    assert not (tmp_path / "traces/openrouter").exists()
 
 
 _WRITER = """

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from anyclaude.prompt.options import Report
-from anyclaude.trace.recorder import MOST_ATTEMPTS, MOST_NOTES, TraceRecorder, beginning
+from anyclaude.trace.draft import MOST_UNFOLDED, Draft
+from anyclaude.trace.recorder import MOST_ATTEMPTS, MOST_NOTES, TraceRecorder
 from anyclaude.trace.redact import MARK, Redactor
 from anyclaude.wire.events import UsageReport
 
@@ -17,10 +18,10 @@ HEADERS = {"X-Claude-Code-Session-Id": "s1", "X-Claude-Code-Agent-Id": "a1", "Au
 
 def recorder(taken: list[bytes], body: dict[str, Any] | None = None) -> TraceRecorder:
     redactor = Redactor(["known-hidden"])
-    clock: Iterator[float] = iter(range(1000))
-    body = body or {"system": "be", "messages": []}
-    start = beginning("req_1", "lmstudio", "/v1/messages?beta=true", HEADERS, body, redactor)
-    return TraceRecorder(start, redactor, taken.append, lambda: next(clock))
+    clock: Iterator[float] = iter(range(100_000))
+    draft = Draft("req_1", "lmstudio", "/v1/messages?beta=true", 0.0, tuple(HEADERS.items()))
+    draft.body = draft.keep(body or {"system": "be", "messages": []})
+    return TraceRecorder(draft, lambda told: taken.append(told.encoded(redactor)), lambda: next(clock))
 
 
 def finished(taken: list[bytes]) -> dict[str, Any]:
@@ -105,10 +106,40 @@ def test_a_failure_of_the_record_is_told_once_and_raises_nothing(caplog: pytest.
 
 def test_it_is_bounded() -> None:
     taken: list[bytes] = []
-    one = TraceRecorder({}, Redactor(), taken.append)
+    one = recorder(taken)
     for _ in range(MOST_NOTES + MOST_ATTEMPTS):
         one.note("repair")
         one.sent({})
     one.finish(200, "complete")
     assert len(finished(taken)["notes"]) == MOST_NOTES
     assert len(finished(taken)["upstream"]) == MOST_ATTEMPTS
+
+
+def test_an_answer_of_many_events_is_folded_under_way() -> None:
+    taken: list[bytes] = []
+    one = recorder(taken)
+    one.feed([{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}])
+    for _ in range(2 * MOST_UNFOLDED + 5):
+        one.feed([{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}}])
+    assert len(one._draft._events) <= MOST_UNFOLDED
+    one.finish(200, "complete")
+    assert finished(taken)["response"]["body"]["content"][0]["text"] == "x" * (2 * MOST_UNFOLDED + 5)
+
+
+def test_its_size_is_known_before_it_is_encoded() -> None:
+    told: list[Draft] = []
+    draft = Draft("req_1", "lmstudio", "/", 0.0)
+    one = TraceRecorder(draft, told.append)
+    one.sent(b"x" * 1000)
+    one.feed([{"type": "message_start", "message": {}}] * 10)
+    one.finish(200, "complete")
+    assert 1000 + 10 * 100 < told[0].size < 1000 + 10 * 2000
+
+
+def test_nothing_is_looked_into_before_it_is_taken() -> None:
+    told: list[Draft] = []
+    one = TraceRecorder(Draft("req_1", "lmstudio", "/", 0.0), told.append)
+    one.sent(b"\xff no JSON")
+    one.feed([{"type": "content_block_delta", "index": [], "delta": {}}])
+    one.finish(200, "complete")
+    assert json.loads(told[0].encoded(Redactor()))["upstream"][0]["body"] == "\ufffd no JSON"

@@ -1,10 +1,13 @@
 """Redaction: what must not be written is gone, and what is no secret stays as it was."""
 
+import base64
 import json
+import zlib
 from typing import Any
 
 import pytest
 
+from anyclaude.convert.reasoning import PREFIX, Sealing, Unsealing, opened, sealed
 from anyclaude.trace.redact import MARK, Redactor, is_secret_name
 
 NAMES = [
@@ -106,3 +109,60 @@ def test_known_secrets_go_in_every_form(secret: str) -> None:
 def test_headers_by_name_and_by_value() -> None:
     found = Redactor(["known-secret"]).headers({"X-Api-Key": "a", "Host": "h", "Via": "known-secret"})
     assert found == {"X-Api-Key": MARK, "Host": "h", "Via": MARK}
+
+
+def envelope(text: str) -> str:
+    sealing = Sealing("m")
+    sealing.add([{"type": "reasoning.text", "text": text, "index": 0}])
+    found = sealing.seal()
+    assert found
+    return found
+
+
+def redacted(signature: str, redactor: Redactor) -> str:
+    found: str = redactor.value({"content": [{"type": "thinking", "signature": signature}], "after": 1})["content"][0][
+        "signature"
+    ]
+    return found
+
+
+@pytest.mark.parametrize("secret", ["known-hidden", "sk-ant-api03-AbCdEfGhIjKlMnOp"])
+def test_a_secret_in_an_envelope_goes_and_the_envelope_stays_one(secret: str) -> None:
+    found = redacted(envelope(f"the key is {secret}, so"), Redactor(["known-hidden"]))
+    assert Unsealing("m").details([found]) == [{"type": "reasoning.text", "text": f"the key is {MARK}, so", "index": 0}]
+
+
+def test_a_name_in_an_envelope_counts_also_where_its_json_is_spaced() -> None:
+    found = redacted(sealed(b'{"details": [{"api_key": "hunter2"}]}'), Redactor())
+    assert json.loads(opened(found)) == {"details": [{"api_key": MARK}]}
+
+
+def test_an_envelope_without_secrets_stays_as_it_was() -> None:
+    assert redacted(envelope("nothing"), Redactor(["known-hidden"])) == envelope("nothing")
+
+
+@pytest.mark.parametrize(
+    "packed", [b"no zlib known-hidden", zlib.compress(b"no JSON known-hidden"), zlib.compress(b"x" * 5_000_000), b""]
+)
+def test_an_envelope_that_cannot_be_looked_into_is_not_kept(packed: bytes) -> None:
+    signature = PREFIX + base64.b64encode(packed).decode()
+    assert redacted(signature, Redactor(["known-hidden"])) == PREFIX + MARK
+
+
+def test_an_envelope_in_an_envelope_is_not_opened() -> None:
+    found = redacted(envelope(envelope("known-hidden")), Redactor(["known-hidden"]))
+    assert Unsealing("m").details([found])[0]["text"] == MARK
+
+
+def test_other_base64_is_left_alone() -> None:
+    image = base64.b64encode(bytes(range(256)) * 100).decode()
+    assert Redactor(["known-hidden"]).value({"data": image}) == {"data": image}
+
+
+def test_a_long_text_lets_others_run() -> None:
+    pauses: list[None] = []
+    redactor = Redactor(pause=lambda: pauses.append(None))
+    redactor.value({"text": "short"})
+    assert not pauses
+    redactor.value({"text": "word " * 20_000})
+    assert pauses
