@@ -144,17 +144,25 @@ def _joined(events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 """Characters of an answer that is held in memory whole."""
 
+_PIECES: Final = {
+    "text_delta": ("text", "text"),
+    "thinking_delta": ("thinking", "thinking"),
+    "signature_delta": ("signature", "signature"),
+    "input_json_delta": ("partial_json", "input"),
+}
+"""Where a delta has its piece, and which field of the block grows by it."""
+
 
 class MessageFold:
     """Folds the events of a stream into the message that a non-streaming answer holds.
 
-    Raises UpstreamBroken when it grows beyond `largest` characters.
+    Deltas of a kind that is not known are passed over. Raises UpstreamBroken when it grows beyond `largest` characters.
     """
 
     def __init__(self, largest: int = LARGEST_MESSAGE) -> None:
         self._room = largest
         self._message: dict[str, Any] = {}
-        self._pieces: list[str] = []
+        self._pieces: dict[str, list[str]] = {}
 
     def feed(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -164,35 +172,34 @@ class MessageFold:
                 case "content_block_start":
                     self._message["content"].append(dict(event["content_block"]))
                 case "content_block_delta":
-                    delta = event["delta"]
-                    if delta["type"] == "signature_delta":
-                        self._message["content"][-1]["signature"] = delta["signature"]
-                    else:
-                        self._add(delta[_PIECE[delta["type"]]])
+                    self._add(event["delta"])
                 case "content_block_stop":
                     self._settle(self._message["content"][-1])
-                case "message_delta" if event["delta"]["stop_reason"] is not None:
+                case "message_delta" if event["delta"].get("stop_reason") is not None:
                     self._message |= event["delta"]
-                    self._message["usage"] = event["usage"]
+                    self._message["usage"] = event.get("usage", {})
 
     def message(self) -> dict[str, Any]:
         return self._message
 
-    def _add(self, piece: str) -> None:
-        self._room -= len(piece)
-        if self._room < 0:
-            raise UpstreamBroken("the model server's answer found no end")
-        self._pieces.append(piece)
+    def _add(self, delta: Mapping[str, Any]) -> None:
+        if delta["type"] == "citations_delta":
+            block = self._message["content"][-1]
+            block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
+        elif delta["type"] in _PIECES:
+            read, field = _PIECES[delta["type"]]
+            self._room -= len(delta[read])
+            if self._room < 0:
+                raise UpstreamBroken("the model server's answer found no end")
+            self._pieces.setdefault(field, []).append(delta[read])
 
     def _settle(self, block: dict[str, Any]) -> None:
         """A block is whole. A call's input that is no JSON stays text: Claude Code tells the model what is wrong."""
-        whole = "".join(self._pieces)
-        self._pieces = []
-        if block["type"] != "tool_use":
-            block[block["type"]] = whole
-        elif whole:
-            parsed = decode_lenient(whole)
-            block["input"] = whole if parsed is None else parsed
-
-
-_PIECE: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+        pieces, self._pieces = self._pieces, {}
+        for field, texts in pieces.items():
+            whole = "".join(texts)
+            if field != "input":
+                block[field] = block.get(field, "") + whole
+            elif whole:
+                parsed = decode_lenient(whole)
+                block["input"] = whole if parsed is None else parsed

@@ -86,3 +86,43 @@ def test_an_answer_without_end_is_not_held_in_memory() -> None:
     folding.feed(write([TextDelta("0123456789"), Finished("end_turn")]))
     with pytest.raises(UpstreamBroken, match="found no end"):
         folding.feed(write([TextDelta("x"), Finished("end_turn")]))
+
+
+def test_the_fold_keeps_citations_and_passes_over_what_is_new() -> None:
+    text = {"type": "text", "text": "So", "citations": None}
+    citation = {"type": "char_location", "cited_text": "x", "document_index": 0}
+    folding = MessageFold()
+    folding.feed(
+        [
+            {"type": "message_start", "message": {"role": "assistant", "content": []}},
+            {
+                "type": "content_block_start",
+                "index": 0,
+                "content_block": {"type": "text", "text": "So", "citations": None},
+            },
+            block_delta(0, type="citations_delta", citation=citation),
+            block_delta(0, type="text_delta", text=" it is."),
+            block_delta(0, type="not_yet_known_delta", what=1),
+            {"type": "content_block_stop", "index": 0},
+            {"type": "content_block_start", "index": 1, "content_block": {"type": "new_block", "kept": [1]}},
+            block_delta(1, type="compaction_delta", content="..."),
+            {"type": "content_block_stop", "index": 1},
+            {"type": "content_block_start", "index": 2, "content_block": {"type": "server_tool_use", "input": {}}},
+            block_delta(2, type="input_json_delta", partial_json='{"query":"x"}'),
+            {"type": "content_block_stop", "index": 2},
+            {"type": "not_yet_known"},
+            {"type": "message_delta", "delta": {}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+            {"type": "message_stop"},
+        ]
+    )
+    assert folding.message()["content"] == [
+        {"type": "text", "text": "So it is.", "citations": [citation]},
+        {"type": "new_block", "kept": [1]},
+        {"type": "server_tool_use", "input": {"query": "x"}},
+    ]
+    assert folding.message()["stop_reason"] == "end_turn"
+
+
+def block_delta(index: int, **delta: object) -> dict[str, object]:
+    return {"type": "content_block_delta", "index": index, "delta": delta}
