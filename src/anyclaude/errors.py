@@ -3,7 +3,8 @@
     AnyclaudeError
     ├── ClientError              the client broke a rule of the API
     │   ├── InvalidRequest       400
-    │   │   └── PromptTooLong    400, in the words that make Claude Code compact
+    │   │   ├── PromptTooLong    400, in the words that make Claude Code compact
+    │   │   └── AnswerTooLong    400, in the words that make it ask for a shorter answer
     │   ├── Unauthorized         401
     │   ├── Forbidden            403
     │   ├── NotFound             404
@@ -14,7 +15,8 @@
     │   ├── UpstreamBroken       502, it spoke, but not a whole answer
     │   ├── UpstreamTimeout      504, it kept silent past its deadline
     │   ├── UpstreamRejected     its own 4xx, handed on
-    │   │   └── UpstreamRefusedUs  401 and 403 of the upstream, as 400 (see there)
+    │   │   ├── UpstreamRefusedUs  401 and 403 of the upstream, as 400 (see there)
+    │   │   └── NotOffered       404 of the upstream, as 400 (see there)
     │   ├── RateLimited          429
     │   └── Overloaded           529
     ├── InternalError            500, a fault of our own
@@ -66,6 +68,19 @@ class PromptTooLong(InvalidRequest):
     def __init__(self, prompt_tokens: int | None, window: int | None) -> None:
         numbers = f": {prompt_tokens} tokens > {window} maximum" if prompt_tokens and window else ""
         super().__init__(f"prompt is too long{numbers}")
+
+
+class AnswerTooLong(InvalidRequest):
+    """The prompt fits, but not together with the longest answer that was asked for. Counts are tokens.
+
+    With these words Claude Code asks again at once, for an answer that fits (observed with 2.1.197).
+    """
+
+    def __init__(self, prompt_tokens: int, max_tokens: int, window: int) -> None:
+        super().__init__(
+            f"input length and `max_tokens` exceed context limit: {prompt_tokens} + {max_tokens} > {window}, "
+            "decrease input length or `max_tokens` and try again"
+        )
 
 
 class Unauthorized(ClientError):
@@ -126,6 +141,13 @@ class UpstreamRefusedUs(UpstreamRejected):
     """The upstream did not accept our key.
 
     Told as 400: Claude Code answers a 401 or 403 with advice to log in to Anthropic, which would mislead.
+    """
+
+
+class NotOffered(UpstreamRejected):
+    """The upstream has no such model, or nobody who serves it as it is asked for.
+
+    Told as 400: for a 404 Claude Code shows words of its own, and the next step would be lost (observed with 2.1.197).
     """
 
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
-from anyclaude.errors import AnyclaudeError, UpstreamError, UpstreamRejected
+from anyclaude.errors import AnyclaudeError, NotOffered, UpstreamError, UpstreamRejected
 from anyclaude.wire.json import encode
 
 _WORTH_ANOTHER: Final = (402, 404, 408)
@@ -30,7 +30,7 @@ Key = TypeVar("Key", bound=Hashable)
 def falls_back(error: AnyclaudeError) -> bool:
     """Whether somebody else is worth asking. A wrong prompt is wrong everywhere, and a key is to be mended."""
     if isinstance(error, UpstreamRejected):
-        return error.status in _WORTH_ANOTHER
+        return error.status in _WORTH_ANOTHER or isinstance(error, NotOffered)
     return isinstance(error, UpstreamError)
 
 

@@ -12,6 +12,7 @@ is the daily bread of a proxy. Three settings are on purpose:
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -21,7 +22,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from anyclaude.convert.failures import convert_failure
+from anyclaude.convert.failures import convert_failure, seconds_until_reset
 from anyclaude.errors import (
     AnyclaudeError,
     UpstreamBroken,
@@ -166,7 +167,8 @@ class Answer:
         body = _without(self._key, await self._beginning(_LARGEST_ERROR, _ERROR_BODY))
         decoded = decode_lenient(body)
         said = decoded if decoded is not None else body.decode("utf-8", "replace")
-        return convert_failure(response.status_code, said, response.headers.get("retry-after"))
+        reset = seconds_until_reset(response.headers.get("x-ratelimit-reset"), said, time.time())
+        return convert_failure(response.status_code, said, response.headers.get("retry-after") or reset)
 
 
 def _without(key: str | None, body: bytes) -> bytes:

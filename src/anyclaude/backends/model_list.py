@@ -96,6 +96,16 @@ def profile_of(entry: Entry, profile: Profile) -> Profile:
     )
 
 
+def names_of(model: str, entry: Entry | None) -> frozenset[str]:
+    """What an answer of the model calls it: the name that was asked for, or the lasting one, with a variant or without.
+
+    Source: `canonical_slug` of the list, as in anthropic/claude-4.5-sonnet-20250929 for anthropic/claude-sonnet-4.5.
+    """
+    lasting = _at(entry, "canonical_slug")
+    named = [model, lasting] if isinstance(lasting, str) else [model]
+    return frozenset(name for one in named for name in (one, one.partition(":")[0]))
+
+
 def _marks_caches(entry: Entry) -> bool:
     """Anthropic's models, and those of Alibaba that have a price for writing, cache only what is marked."""
     alibaba = entry["id"].startswith("qwen/") and _at(entry, "pricing", "input_cache_write") is not None

@@ -5,6 +5,7 @@ Each model gets a profile of its own from OpenRouter's list. What the user chose
 provider that holds its cache. Source: https://openrouter.ai/docs/api-reference
 """
 
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +13,16 @@ from typing import Any, Final
 from anyclaude.backends.base import Caller, ModelInfo
 from anyclaude.backends.chat import ChatBackend
 from anyclaude.backends.http import Upstream
-from anyclaude.backends.model_list import ModelList, model_of, profile_of
+from anyclaude.backends.model_list import ModelList, model_of, names_of, profile_of
 from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import OpenRouter
 from anyclaude.convert.profile import Profile
 from anyclaude.errors import SetupError, UpstreamError, UpstreamRefusedUs
 
+# `none_tool_choice`: OpenRouter asks only providers that take the value, and answers 404 when there are none ("No
+# endpoints found that support the provided 'tool_choice' value"), from which we learn to send no tools. They stay
+# declared with `none` because some providers (Bedrock) refuse past calls of tools that are not. Where the list says
+# that a model does not take `tool_choice`, nobody would enforce it, so there the tools are left out.
 PROFILE: Final = Profile(
     top_k=True,
     none_tool_choice=True,
@@ -27,7 +32,6 @@ PROFILE: Final = Profile(
 _KEYS_PAGE: Final = "https://openrouter.ai/keys"
 _LONGEST_SESSION: Final = 256  # characters
 _ASK: Final = 10.0  # seconds
-_TITLE: Final = {"X-OpenRouter-Title": "anyclaude", "X-Title": "anyclaude"}  # how requests are named in its activity
 
 
 class OpenRouterBackend(ChatBackend):
@@ -37,15 +41,18 @@ class OpenRouterBackend(ChatBackend):
         if settings.api_key is None:
             raise SetupError(f"OpenRouter needs a key: get one at {_KEYS_PAGE} and set OPENROUTER_API_KEY")
         key = settings.api_key.get_secret_value()
-        upstream = Upstream(settings.url, key, deadlines.connect, headers=_TITLE, through_proxies=True)
+        upstream = Upstream(settings.url, key, deadlines.connect, headers=_attribution(settings), through_proxies=True)
         super().__init__("openrouter", upstream, model or settings.model, PROFILE, deadlines)
         self._chosen = _chosen_fields(settings)
+        self._has_stand_ins = bool(settings.models)
         self._list = ModelList(upstream, home, settings.model_list_hours)
         self._list.load()
 
     def profile_of(self, model: str | None) -> Profile:
-        entry = self._list.entries.get(_listed(model or self._model))
-        return profile_of(entry, self.profile) if entry else self.profile
+        name = model or self._model
+        entry = self._list.entries.get(name) or self._list.entries.get(_listed(name))
+        profile = profile_of(entry, self.profile) if entry else self.profile
+        return replace(profile, answers_as=names_of(name, entry)) if self._has_stand_ins else profile
 
     def fields(self, caller: Caller) -> dict[str, Any]:
         session = ":".join(part for part in (caller.session_id, caller.agent_id) if part)
@@ -85,6 +92,15 @@ class OpenRouterBackend(ChatBackend):
             raise
         except UpstreamError:
             return
+
+
+def _attribution(settings: OpenRouter) -> dict[str, str]:
+    """How OpenRouter names the app. Without an address requests work, but belong to no app in its activity and ranks.
+
+    Source: https://openrouter.ai/docs/app-attribution
+    """
+    app = {"HTTP-Referer": settings.referer, "X-OpenRouter-Title": settings.title, "X-Title": settings.title}
+    return {name: value for name, value in app.items() if value}
 
 
 def _chosen_fields(settings: OpenRouter) -> dict[str, Any]:

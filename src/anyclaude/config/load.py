@@ -39,6 +39,8 @@ VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "OPENROUTER_BASE_URL": (("backends", "openrouter", "url"),),
     "OPENROUTER_MODEL": (("backends", "openrouter", "model"),),
     "OPENROUTER_API_KEY": (("backends", "openrouter", "api_key"),),
+    "OPENROUTER_REFERER": (("backends", "openrouter", "referer"),),
+    "OPENROUTER_TITLE": (("backends", "openrouter", "title"),),
     "ANTHROPIC_BASE_URL": (("backends", "claude", "url"),),
     "ANTHROPIC_API_KEY": (("backends", "claude", "api_key"),),
     "MLX_CLUSTER_ENABLED": (("backends", "mlx_cluster", "enabled"),),

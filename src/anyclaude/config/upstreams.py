@@ -73,11 +73,16 @@ class LMStudio(Prompting):
     slim_tools: SlimTools = "noise"
 
 
+_Line = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,200}$")]
+"""What may stand in a header."""
+
+
 class OpenRouter(Prompting):
     """models, provider, reasoning: sent as they stand; OpenRouter's own words for its own choices.
 
     models: other models that OpenRouter itself tries when the first is not to be had.
     model_list_hours: for how long the list of models that was fetched last counts as fresh.
+    referer, title: address and name under which OpenRouter counts the requests as those of an app; None: not sent.
     """
 
     enabled: bool = True
@@ -88,6 +93,8 @@ class OpenRouter(Prompting):
     provider: dict[str, Any] = Field(default_factory=dict)
     reasoning: dict[str, Any] = Field(default_factory=dict)
     model_list_hours: Annotated[float, Field(ge=0)] = 24.0
+    referer: Annotated[_Line, AfterValidator(_http_url)] | None = None
+    title: _Line | None = "anyclaude"
     fallback: tuple[str, ...] = ()
 
 

@@ -59,6 +59,8 @@ class ChunkReader:
             return self._fail(convert_failure(None, chunk))
         if "usage" in chunk or "timings" in chunk:
             self.usage = convert_usage(chunk) or self.usage
+        if self._details:
+            self._details.answered_by(chunk.get("model"))
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return []

@@ -28,6 +28,8 @@ class Profile:
     carried them; and depth is asked for with its `reasoning` object instead of `reasoning_effort`.
     reasoning_mandatory: the model cannot be asked to answer without thinking.
     cache_breakpoints: how many `cache_control` marks a request may carry; 0: none are sent.
+    answers_as: the names under which the model may answer, where another one may answer in its place and its thinking
+    must be told apart; empty: nobody else does.
     context_window, max_output: tokens; None: not known. A higher `max_tokens` is lowered to `max_output`.
     max_tokens_field: what the server calls the bound of the answer.
     parameters: the optional parameters that the model takes, where the server lists them; None: all.
@@ -52,6 +54,7 @@ class Profile:
     cache_breakpoints: int = 0
     context_window: int | None = None
     max_output: int | None = None
+    answers_as: frozenset[str] = frozenset()
     max_tokens_field: str = "max_tokens"
     parameters: frozenset[str] | None = None
     refused: frozenset[str] = frozenset()

@@ -23,6 +23,7 @@ _NAMED: Final = tuple(
         r"(?P<name>[a-z_]+)\W{1,4}extra inputs are not permitted",
         r"does not support (?:the )?(?:parameter )?\W?(?P<name>[a-z_]+)",
         r"unexpected (?P<name>reasoning effort)",
+        r"found that support the provided \W?(?P<name>[a-z_]+)",
     )
 )
 _NAMED_CHOICE: Final = re.compile(
@@ -31,7 +32,10 @@ _NAMED_CHOICE: Final = re.compile(
 _NO_IMAGES: Final = re.compile(
     r"(?:support|accept|take)\w*\b.{0,20}\bimages?\b|images?\b.{0,30}\bnot (?:be )?support", re.I
 )
-_NO_TOOLS: Final = re.compile(r"not support (?:tools\b|tool use|function calling)|found that support tool use", re.I)
+_NO_TOOLS: Final = re.compile(r"not support (?:tools\b|tool use|function calling)", re.I)
+"""Not OpenRouter's "No endpoints found that support tool use": that is said of providers, and the person can choose."""
+
+_GRAMMAR: Final = re.compile(r"failed to parse grammar|error parsing grammar|number of repetitions exceeds", re.I)
 
 _NEVER_LEFT_OUT: Final = frozenset(("model", "messages", "stream", "tools"))
 IMAGES: Final = "images"

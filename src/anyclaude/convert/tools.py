@@ -17,16 +17,16 @@ _UNPARSED = "__unparsed"
 def tool_fields(request: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
     """`tools`, `tool_choice` and `parallel_tool_calls`; empty where there is nothing to call.
 
-    A choice of `none` drops the tools unless the server enforces it (`profile.none_tool_choice`): llama.cpp
-    hands the calls out as text instead. That costs the cached prefix of this request, and a wrong answer
-    costs more.
+    A choice of `none` drops the tools unless the server enforces it (`profile.none_tool_choice`) and the model takes
+    the parameter: llama.cpp hands the calls out as text instead, and without the parameter tools are free to be called.
+    That costs the cached prefix of this request, and a wrong answer costs more.
     """
     functions = _functions(request.get("tools") or ()) if profile.tools else []
     if not functions:
         return {}
     choice = request.get("tool_choice") or {}
     kind = choice.get("type")
-    if kind == "none" and not profile.none_tool_choice:
+    if kind == "none" and not (profile.none_tool_choice and profile.takes("tool_choice")):
         return {}
     fields: dict[str, Any] = {"tools": functions}
     if kind == "tool":

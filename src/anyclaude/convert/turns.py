@@ -44,7 +44,7 @@ def chat_messages(messages: Iterable[Message], profile: Profile, model: str = ""
     """
     chat: list[ChatMessage] = []
     ids = CallIds(short=profile.short_call_ids)
-    envelopes = Unsealing(model) if profile.reasoning_details else None
+    envelopes = Unsealing(model, profile.answers_as) if profile.reasoning_details else None
     calls: list[Call] = []
     for by_assistant, turn in groupby(messages, key=_by_assistant):
         if by_assistant:

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from anyclaude.convert.failures import convert_failure
+from anyclaude.convert.failures import convert_failure, seconds_until_reset
 from anyclaude.errors import (
+    AnswerTooLong,
     AnyclaudeError,
+    NotOffered,
     Overloaded,
     PromptTooLong,
     RateLimited,
@@ -64,7 +66,7 @@ def test_an_overflow_is_told_in_the_words_that_make_claude_code_compact(
     ("status", "kind", "told"),
     [
         (400, UpstreamRejected, 400),
-        (404, UpstreamRejected, 404),
+        (404, NotOffered, 400),
         (422, UpstreamRejected, 422),
         (401, UpstreamRefusedUs, 400),
         (403, UpstreamRefusedUs, 400),
@@ -130,3 +132,113 @@ def test_the_words_of_the_provider_behind_openrouter_are_read_too() -> None:
 def test_without_credits_there_is_a_next_step() -> None:
     error = convert_failure(None, {"error": {"code": 402, "message": "Insufficient credits."}})
     assert (error.status, "add credits" in error.message) == (402, True)
+
+
+def openrouter(code: int, message: str, **metadata: Any) -> Any:
+    return {"error": {"code": code, "message": message, "metadata": metadata}}
+
+
+def test_a_flagged_prompt_is_no_matter_of_the_key() -> None:
+    said = 'openai/gpt-x requires moderation on OpenAI. Your input was flagged for "violence".'
+    body = openrouter(403, said, reasons=["violence"], flagged_input="how to ...", provider_name="OpenAI")
+    error = convert_failure(403, body)
+    assert (type(error), error.status) == (UpstreamRejected, 400)
+    assert "(reasons: violence; flagged: how to ...)" in error.message
+    assert "rephrase it" in error.message
+    assert "key" not in error.message
+
+
+def test_a_guardrail_names_its_patterns() -> None:
+    error = convert_failure(403, openrouter(403, "Request blocked: prompt injection", patterns=["ignore all", 5]))
+    assert (type(error), "(patterns: ignore all)" in error.message) == (UpstreamRejected, True)
+
+
+def test_a_403_of_a_provider_is_about_the_provider() -> None:
+    error = convert_failure(403, openrouter(403, "Provider returned error", provider_name="OpenAI", raw="region"))
+    assert (type(error), error.status) == (UpstreamRejected, 400)
+    assert "Provider returned error (OpenAI): region (choose another model" in error.message
+
+
+@pytest.mark.parametrize("status", [402, 403, None])
+def test_a_spent_limit_of_the_key_is_told_as_402(status: int | None) -> None:
+    said = "Key limit exceeded (weekly limit). Manage it using https://openrouter.ai/settings/keys"
+    error = convert_failure(status, {"error": {"code": status or 403, "message": said}})
+    assert (type(error), error.status) == (UpstreamRejected, 402)
+    assert error.message.endswith("/settings/keys (raise the limit of the key there, or use another key)")
+
+
+def test_a_budget_filled_by_requests_under_way_is_waited_for() -> None:
+    body = openrouter(402, "in-flight", reason="in_flight_budget_exhausted", limit_source="openrouter_in_flight_budget")
+    error = convert_failure(402, body, "9")
+    assert (type(error), error.headers) == (RateLimited, {"retry-after": "9"})
+    assert type(convert_failure(402, body)) is RateLimited
+
+
+def test_openrouters_own_next_step_is_handed_on() -> None:
+    body = openrouter(
+        402, "too dear", limit_source="openrouter_credits", remedy_hint="Lower max_tokens,\nor add credits."
+    )
+    assert convert_failure(402, body).message.endswith("too dear (Lower max_tokens, or add credits.)")
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ("No endpoints found matching your data policy. Configure: https://x/settings/privacy", "allow its providers"),
+        ('No endpoints found that support tool use. Try disabling "Bash".', "Claude Code needs tools"),
+        ("No endpoints found for meta/none.", "choose another model"),
+        ("Not Found", "check the model's name and the server's address"),
+    ],
+)
+def test_what_is_not_offered_has_a_next_step_and_a_status_that_shows_it(said: str, step: str) -> None:
+    error = convert_failure(404, {"error": {"code": 404, "message": said}})
+    assert (type(error), error.status, said in error.message, step in error.message) == (NotOffered, 400, True, True)
+
+
+def test_an_answer_that_does_not_fit_behind_the_prompt_can_be_shorter() -> None:
+    said = (
+        "This endpoint's maximum context length is 204800 tokens. However, you requested about 205432 tokens "
+        "(81684 of text input, 3748 of tool input, 120000 in the output). Please reduce the length of either one"
+    )
+    error = convert_failure(400, {"error": {"message": said}})
+    assert type(error) is AnswerTooLong
+    assert "exceed context limit: 85432 + 120000 > 204800," in error.message
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        "(200000 of text input, 5000 in the output)",
+        "(199000 of text input, 9000 in the output)",
+        "(205000 of text input)",
+    ],
+)
+def test_a_prompt_that_leaves_no_room_is_too_long(parts: str) -> None:
+    said = (
+        f"This endpoint's maximum context length is 200000 tokens. However, you requested about 205000 tokens {parts}."
+    )
+    error = convert_failure(400, {"error": {"message": said}})
+    assert error.message == "prompt is too long: 205000 tokens > 200000 maximum"
+
+
+def test_a_typed_error_counts_where_there_is_no_code() -> None:
+    busy = {"error": {"code": "server_error", "message": "busy", "metadata": {"error_type": "provider_overloaded"}}}
+    long = {"error": {"code": 400, "message": "no", "metadata": {"error_type": "context_length_exceeded"}}}
+    assert type(convert_failure(None, busy)) is Overloaded
+    assert type(convert_failure(None, long)) is PromptTooLong
+
+
+def test_a_limit_that_is_lifted_late_says_when() -> None:
+    error = convert_failure(429, {"error": {"message": "Rate limit exceeded: free-models-per-day."}}, "7200")
+    assert error.headers == {"retry-after": "7200"}
+    assert "lifted in 120 minutes" in error.message
+    assert "lifted" not in convert_failure(429, {"error": {"message": "slow"}}, "60").message
+
+
+def test_a_reset_becomes_seconds() -> None:
+    body = openrouter(429, "slow", headers={"X-RateLimit-Reset": "1741305600000"})
+    assert seconds_until_reset("1741305600000", None, 1741305598.2) == "2"
+    assert seconds_until_reset(None, body, 1741305600.0) == "1"
+    assert seconds_until_reset(None, {}, 0) is None
+    for strange in ("soon", "1741305600", "", "17413056000000"):
+        assert seconds_until_reset(strange, {"error": {"metadata": {"headers": 5}}}, 0) is None

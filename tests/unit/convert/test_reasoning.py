@@ -104,6 +104,25 @@ def test_another_model_or_upstream_gets_nothing() -> None:
     assert not any(isinstance(event, ThinkingSignature) for event in events)
 
 
+@pytest.mark.parametrize(
+    ("by", "answers_as", "comes_back"),
+    [
+        ("openai/gpt-5", (), True),  # nobody else was to answer: another name for the same
+        ("openai/gpt-5", (MODEL,), False),
+        ("anthropic/claude-4.5-sonnet-20250929", (MODEL, "anthropic/claude-4.5-sonnet-20250929"), True),
+        (MODEL, (MODEL,), True),
+        (None, (MODEL,), True),
+        (5, (MODEL,), True),
+    ],
+)
+def test_what_a_stand_in_thought_is_not_handed_to_the_model_that_was_asked(
+    by: object, answers_as: tuple[str, ...], comes_back: bool
+) -> None:
+    chunks = [{**chunk, "model": by} for chunk in STREAM]
+    sent = carried(*chunks, answers_as=frozenset(answers_as))
+    assert ("reasoning_details" in sent) is comes_back
+
+
 def test_thinking_that_led_to_nothing_stays_here() -> None:
     assert carried(details(thought("hm")), finish()) == {"role": "assistant", "content": "(no content)"}
 
@@ -124,6 +143,8 @@ def sealed(value: object) -> str:
         "anyclaude.1." + base64.b64encode(b"no zlib").decode(),
         sealed({"model": MODEL, "part": 0, "details": [thought("x" * 100)]})[:-8],
         sealed([1]),
+        sealed({"model": [MODEL], "by": {}, "part": "?", "details": [thought("x")]}),
+        "anyclaude.2." + sealed({}).removeprefix("anyclaude.1."),
         sealed({"model": MODEL, "part": 0, "details": "no list"}),
         sealed({"model": MODEL, "part": 0, "details": ["no object"]}),
         sealed({"model": MODEL, "part": 0, "details": [thought("x" * (4 * 1024 * 1024))]}),

@@ -102,3 +102,10 @@ def test_parallel_calls_are_switched_off_where_the_server_takes_it() -> None:
 def test_arguments_are_the_text_of_one_object(value: Any, arguments: str) -> None:
     assert arguments_text(value) == arguments
     assert isinstance(json.loads(arguments), dict)
+
+
+@pytest.mark.parametrize("unwilling", [{"parameters": frozenset({"tools"})}, {"refused": frozenset({"tool_choice"})}])
+def test_a_choice_of_none_that_cannot_be_sent_drops_the_tools(unwilling: dict[str, Any]) -> None:
+    """Left out of the request, it would leave the model free to call."""
+    assert fields({"type": "none"}, none_tool_choice=True, **unwilling) == {}
+    assert fields({"type": "auto"}, none_tool_choice=True, **unwilling)["tools"]
