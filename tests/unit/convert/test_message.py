@@ -95,11 +95,7 @@ def test_the_fold_keeps_citations_and_passes_over_what_is_new() -> None:
     folding.feed(
         [
             {"type": "message_start", "message": {"role": "assistant", "content": []}},
-            {
-                "type": "content_block_start",
-                "index": 0,
-                "content_block": {"type": "text", "text": "So", "citations": None},
-            },
+            {"type": "content_block_start", "index": 0, "content_block": text},
             block_delta(0, type="citations_delta", citation=citation),
             block_delta(0, type="text_delta", text=" it is."),
             block_delta(0, type="not_yet_known_delta", what=1),
