@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mlx_worker.engine import Event, Generation, Sink
@@ -11,13 +12,20 @@ from mlx_worker.output import OutputReader
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Requests, requests, tokens, bytes, entries."""
+    """Requests, requests, tokens, bytes, entries; folder and bytes of the disk tier; bits of a quantised state.
+
+    disk_cache_bytes 0: no disk tier. kv_bits 0: states as the model computes them. draft_model: None, no speculation.
+    """
 
     max_queue: int = 64
     max_batch: int = 8
     prefill_chunk: int = 512
     cache_bytes: int = 1 << 32
     cache_entries: int = 256
+    disk_cache_dir: Path | None = None
+    disk_cache_bytes: int = 0
+    kv_bits: int = 0
+    draft_model: Path | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +48,10 @@ class Job:
 
     def __post_init__(self) -> None:
         self.arrived = self.said = self.clock()
+
+    @property
+    def warm(self) -> bool:
+        return self.generation.warm
 
     @property
     def tokens(self) -> tuple[int, ...]:

@@ -6,6 +6,8 @@ which). Before it, cancelled requests go. A request moves `waiting -> prefilling
 What was computed is kept in the prefix cache: at the end of system prompt and tools, at the end of the conversation,
 at the end of the answer, and where a cancel cut it. States that can be cut back need only the longest of these.
 
+A warming request only has its prompt computed, chunk by chunk, whenever nobody else has work.
+
 A failure while prefilling fails that request, and says nothing of the engine: it may be the request's own. A failure
 while decoding fails the requests of that batch, and the batch is built anew; several in a row are the engine's.
 """
@@ -31,7 +33,7 @@ SMALLEST_CHUNK = 64
 
 
 class Turns:
-    """`begun` is called for each request that leaves the waiting ones."""
+    """`begun` is called for each request that leaves the waiting ones, but not for warming ones."""
 
     def __init__(
         self,
@@ -82,9 +84,11 @@ class Turns:
         self.decoding.clear()
 
     def _candidates(self) -> list[Job]:
-        """New requests begin only while there is room for them to decode."""
-        room = len(self.prefilling) + len(self.decoding) < self._limits.max_batch
-        return [*self.prefilling, *(self.waiting if room else ())]
+        """New requests begin only while there is room for them to decode; warming ones while there are no others."""
+        asked = [job for job in self.prefilling if not job.warm]
+        room = len(asked) + len(self.decoding) < self._limits.max_batch
+        asked += [job for job in self.waiting if not job.warm] if room else []
+        return asked if asked or self.decoding else [*self.prefilling, *self.waiting]
 
     def _let_go(self) -> None:
         cancelled = [job for job in (*self.waiting, *self.prefilling, *self.decoding.values()) if job.cancelled]
@@ -98,9 +102,13 @@ class Turns:
                 if job.done > job.cached:
                     self._keep(job.tokens[: job.done], job.kv, "user")
             else:
-                self.waiting.remove(job)
-                self._begun()
+                self._leave_waiting(job)
             self.figures.cancelled += 1
+
+    def _leave_waiting(self, job: Job) -> None:
+        self.waiting.remove(job)
+        if not job.warm:
+            self._begun()
 
     # -- prefill --------------------------------------------------------------------------------------------------
 
@@ -112,7 +120,7 @@ class Turns:
             before = job.done
             self._chunk(job)
             if job.done >= job.last:
-                self._begin_decoding(job)
+                self._end_warming(job) if job.warm else self._begin_decoding(job)
         except Exception as error:  # one bad request must not take the others with it: it is told, they go on
             log.exception("a request failed while its prompt was computed")
             self._fail([job], error)
@@ -122,9 +130,8 @@ class Turns:
         self.figures.prefill.add(job.done - before, seconds)
 
     def _admit(self, job: Job) -> None:
-        self.waiting.remove(job)
+        self._leave_waiting(job)
         self.prefilling.append(job)
-        self._begun()
         hit = self.cache.lookup(job.tokens)
         job.cached = job.done = hit.length if hit else 0
         job.kv = self._runner.fork(hit.entry.kv, hit.length) if hit else self._runner.new_kv()
@@ -155,6 +162,13 @@ class Turns:
         if not self._runner.trimmable(job.kv):
             marks.setdefault(prompt.stable_end, "user")
         return {end: kind for end, kind in marks.items() if job.done < end <= job.last}
+
+    def _end_warming(self, job: Job) -> None:
+        self.prefilling.remove(job)
+        if job.last != job.generation.prompt.system_end:  # there it has been kept on the way
+            self._keep(job.tokens[: job.last], job.kv, "user")
+        job.kv = None
+        job.tell(Finished("stop", 0))
 
     def _begin_decoding(self, job: Job) -> None:
         asked = job.generation

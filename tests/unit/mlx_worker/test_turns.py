@@ -1,6 +1,7 @@
 """The engine's work turn by turn, on a runner without arrays: what is computed, what is kept, who waits for whom."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def prompt(length: int, start: int = 1) -> list[int]:
 class Bench:
     """A runner, its turns, and what each request heard."""
 
-    def __init__(self, runner: FakeRunner | None = None, **limits: int) -> None:
+    def __init__(self, runner: FakeRunner | None = None, **limits: Any) -> None:
         self.runner = runner or FakeRunner()
         self.now = 0.0
         self.turns = Turns(self.runner, Limits(prefill_chunk=CHUNK, **limits), clock=lambda: self.now)
