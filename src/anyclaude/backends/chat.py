@@ -4,31 +4,41 @@ The upstream is always asked to stream, also for an answer that the client wants
 cancels only what it streams (observed with b11549).
 
 A parameter that the server refuses is left out and the request sent again at once; that is remembered for the model.
+A refusal may be a status, or the first event of a stream that was accepted (LM Studio, OpenRouter), so an answer counts
+as accepted once it has said something.
+
+What is known of a model is put together anew for each request: the backend's profile, the model's family, what the
+server says of it, what the person says, what was refused (`config.profiles`).
 """
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Final
 
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.http import Answer, Upstream, mapped
-from anyclaude.backends.reading import Batches
+from anyclaude.backends.reading import Batches, failure_of, says_nothing
 from anyclaude.backends.tokens import TokenEstimate
 from anyclaude.config.model import Deadlines
+from anyclaude.config.profiles import NO_CHANGES, Changes, change_of, changed, known
 from anyclaude.convert.chunks import ChunkReader
 from anyclaude.convert.profile import Profile
 from anyclaude.convert.refusals import learnt, refused_parameter
 from anyclaude.convert.request import convert_request
 from anyclaude.convert.tool_calls import ToolIds
-from anyclaude.errors import UpstreamBroken, UpstreamError, UpstreamRefusedUs, UpstreamRejected
+from anyclaude.errors import PromptTooLong, UpstreamBroken, UpstreamError, UpstreamRefusedUs, UpstreamRejected
 from anyclaude.wire.events import Failed, ModelEvent, UsageReport
 from anyclaude.wire.json import decode_lenient, encode
 
+CURRENT_MODEL: Final = "current-model"
+"""The name for whatever the server has loaded."""
+
 _MOST_LESSONS: Final = 4  # for one request
+_TOLD: Final = ("context_window", "tools", "images")  # what `ModelInfo` and a person's word have in common
 
 
 def mint_tool_id() -> str:
@@ -45,14 +55,24 @@ class _Accepted:
 
 
 class ChatBackend:
-    """One OpenAI-compatible upstream."""
+    """One OpenAI-compatible upstream. changes: what the person says of models, by their names."""
 
-    def __init__(self, name: str, upstream: Upstream, model: str, profile: Profile, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        name: str,
+        upstream: Upstream,
+        model: str,
+        profile: Profile,
+        deadlines: Deadlines,
+        changes: Changes = NO_CHANGES,
+    ) -> None:
         self.name = name
         self.profile = profile
         self._upstream = upstream
         self._model = model
         self._deadlines = deadlines
+        self._changes = changes
+        self._said: dict[str, ModelInfo] = {}  # by the server, of its models, the one that answers first
         self._tokens = TokenEstimate()
         self._refused: dict[str, list[str]] = {}
 
@@ -68,8 +88,28 @@ class ChatBackend:
             _note_usage(caller, usage)
 
     def profile_of(self, model: str | None) -> Profile:
-        """What is known of a model, by the upstream's name for it; None: the one that the backend is set to."""
-        return self.profile
+        """What is known of a model without the person's word; None: the one that the backend is set to."""
+        name = self.name_of(model)
+        profile, said = known(self.profile, name), self._said.get(name)
+        if said is None:
+            return profile
+        images = profile.images if said.images is None else said.images
+        return replace(profile, images=images, context_window=said.context_window)
+
+    def name_of(self, model: str | None) -> str:
+        """The name that facts about a model go by: of `current-model`, that of the model that answers to it."""
+        name = model or self._model
+        return next(iter(self._said), name) if name == CURRENT_MODEL else name
+
+    def heard(self, found: list[ModelInfo]) -> list[ModelInfo]:
+        """Keep what the server says of its models, and hand it on with the person's word over it."""
+        self._said = {model.id: model for model in found}
+        return [self.described(model) for model in found]
+
+    def described(self, model: ModelInfo) -> ModelInfo:
+        """A model as the person says: window, tools and images."""
+        change = change_of(model.id, self._changes)
+        return replace(model, **{name: value for name in _TOLD if (value := getattr(change, name)) is not None})
 
     def fields(self, caller: Caller) -> dict[str, Any]:
         """Fields of one request beside what is converted."""
@@ -88,27 +128,32 @@ class ChatBackend:
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
         """An estimate from the size of what would be sent, calibrated by the counts that the upstream reported."""
         body = {"messages": [], **request}
-        return self._tokens.estimate(len(encode(self._body(body, Caller(), model))))
+        return self._tokens.estimate(len(encode(self._body(body, Caller(), model, self._profile(model)))))
 
     async def aclose(self) -> None:
         await self._upstream.aclose()
 
-    def _body(self, request: Mapping[str, Any], caller: Caller, model: str | None) -> dict[str, Any]:
-        name = model or self._model
-        profile = reduce(learnt, self._refused.get(name, ()), self.profile_of(model))
+    def _profile(self, model: str | None) -> Profile:
+        profile = changed(self.profile_of(model), self.name_of(model), self._changes)
+        return reduce(learnt, self._refused.get(model or self._model, ()), profile)
+
+    def _body(self, request: Mapping[str, Any], caller: Caller, model: str | None, profile: Profile) -> dict[str, Any]:
         beside = {field: value for field, value in self.fields(caller).items() if field not in profile.refused}
-        return convert_request(request, profile, name) | beside
+        return convert_request(request, profile, model or self._model) | beside
 
     async def _accepted(
         self, stack: AsyncExitStack, request: Mapping[str, Any], caller: Caller, model: str | None
     ) -> _Accepted:
         lessons = 0
         while True:
-            body = self._body(request, caller, model)
+            profile = self._profile(model)
+            body = self._body(request, caller, model, profile)
             caller.journal.sent(body)
+            attempt = await stack.enter_async_context(AsyncExitStack())
             try:
-                return await self._attempt(stack, request, body, caller)
+                return await self._attempt(attempt, request, body, caller, profile.context_window)
             except (UpstreamRejected, UpstreamBroken) as error:
+                await attempt.aclose()
                 lessons += 1
                 if lessons > _MOST_LESSONS or not self._learn(error, body, caller):
                     raise
@@ -124,7 +169,12 @@ class ChatBackend:
         return True
 
     async def _attempt(
-        self, stack: AsyncExitStack, request: Mapping[str, Any], body: Mapping[str, Any], caller: Caller
+        self,
+        stack: AsyncExitStack,
+        request: Mapping[str, Any],
+        body: Mapping[str, Any],
+        caller: Caller,
+        window: int | None,
     ) -> _Accepted:
         encoded = encode(body)
         details_for = body["model"] if self.profile.reasoning_details else None
@@ -133,19 +183,35 @@ class ChatBackend:
         post = self._upstream.post("chat/completions", encoded, self.headers(caller), self._deadlines.first_event)
         answer = await stack.enter_async_context(post)
         caller.journal.mark("accepted")
-        return _Accepted(len(encoded), reader, await self._open(answer, reader))
+        batches, begun = await self._open(answer, reader)
+        if says_nothing(begun):
+            self._check_fit(len(encoded), reader.usage, window)
+        return _Accepted(len(encoded), reader, batches)
 
-    async def _open(self, answer: Answer, reader: ChunkReader) -> EventBatches:
-        """The batches of an accepted answer. One that is not a stream is read here, so that its error can be raised."""
+    def _check_fit(self, size: int, usage: UsageReport | None, window: int | None) -> None:
+        """LM Studio ends the answer to a prompt that does not fit at once, well and empty (bug-tracker#2339)."""
+        tokens = usage.prompt_tokens if usage else self._tokens.estimate(size)
+        if window is not None and tokens >= window:
+            raise PromptTooLong(tokens, window)
+
+    async def _open(self, answer: Answer, reader: ChunkReader) -> tuple[EventBatches, Sequence[ModelEvent]]:
+        """The batches of an answer, and the first of them that says something. Raises the error of one that has none.
+
+        An answer that is not a stream is read here as a whole.
+        """
         if answer.is_stream:
-            return Batches(answer.reads(), reader, self._deadlines, self._upstream.origin)
+            batches = Batches(answer.reads(), reader, self._deadlines, self._upstream.origin)
+            begun = await batches.beginning()
+            if error := failure_of(begun):
+                raise error
+            return batches, begun
         with mapped(self._upstream.origin):
             async with asyncio.timeout(self._deadlines.first_event):
                 events = reader.feed(decode_lenient(await answer.whole()))
         events += reader.end()
         if isinstance(events[-1], Failed):
             raise events[-1].error
-        return _one(events)
+        return _one(events), events
 
 
 def _note_usage(caller: Caller, usage: UsageReport) -> None:

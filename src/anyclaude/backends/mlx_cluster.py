@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 from anyclaude.backends.base import Caller, ModelInfo
-from anyclaude.backends.chat import ChatBackend
+from anyclaude.backends.chat import CURRENT_MODEL, ChatBackend
 from anyclaude.backends.http import Upstream
 from anyclaude.config.model import Deadlines
+from anyclaude.config.profiles import NO_CHANGES, Changes
 from anyclaude.config.upstreams import Node
 from anyclaude.convert.profile import Profile
 from anyclaude.errors import AnyclaudeError, SetupError
@@ -24,17 +25,12 @@ PROFILE: Final = Profile(
 class MlxClusterBackend(ChatBackend):
     """One `mlx_worker`, or any OpenAI-compatible server that says its context length."""
 
-    def __init__(self, node: Node, model: str | None, deadlines: Deadlines) -> None:
+    def __init__(self, node: Node, model: str | None, deadlines: Deadlines, changes: Changes = NO_CHANGES) -> None:
         base = node.url if node.url.endswith("/v1") else f"{node.url}/v1"
         token = node.token.get_secret_value() if node.token else None
         self._node = node
-        super().__init__(
-            "mlx-cluster",
-            Upstream(base, token, deadlines.connect),
-            model or "current-model",
-            PROFILE,
-            deadlines,
-        )
+        upstream = Upstream(base, token, deadlines.connect)
+        super().__init__("mlx-cluster", upstream, model or CURRENT_MODEL, PROFILE, deadlines, changes)
 
     def headers(self, caller: Caller) -> dict[str, str]:
         """A session sticks to its cache; subagents share the session but not the prompt."""
@@ -47,7 +43,9 @@ class MlxClusterBackend(ChatBackend):
         entries = reply.get("data") if isinstance(reply, dict) else None
         if not isinstance(entries, list):
             return []
-        return [_model(entry) for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        return self.heard(
+            [_model(entry) for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        )
 
     async def ready(self, model: str | None = None) -> ModelInfo:
         """The model that the node has loaded. Raises SetupError with the next step."""

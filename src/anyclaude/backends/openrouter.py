@@ -15,6 +15,7 @@ from anyclaude.backends.chat import ChatBackend
 from anyclaude.backends.http import Upstream
 from anyclaude.backends.model_list import ModelList, model_of, names_of, profile_of
 from anyclaude.config.model import Deadlines
+from anyclaude.config.profiles import NO_CHANGES, Changes, known
 from anyclaude.config.upstreams import OpenRouter
 from anyclaude.convert.profile import Profile
 from anyclaude.errors import SetupError, UpstreamError, UpstreamRefusedUs
@@ -37,12 +38,19 @@ _ASK: Final = 10.0  # seconds
 class OpenRouterBackend(ChatBackend):
     """home: where the list of models is kept between launches. Raises SetupError without a key."""
 
-    def __init__(self, settings: OpenRouter, model: str | None, deadlines: Deadlines, home: Path) -> None:
+    def __init__(
+        self,
+        settings: OpenRouter,
+        model: str | None,
+        deadlines: Deadlines,
+        home: Path,
+        changes: Changes = NO_CHANGES,
+    ) -> None:
         if settings.api_key is None:
             raise SetupError(f"OpenRouter needs a key: get one at {_KEYS_PAGE} and set OPENROUTER_API_KEY")
         key = settings.api_key.get_secret_value()
         upstream = Upstream(settings.url, key, deadlines.connect, headers=_attribution(settings), through_proxies=True)
-        super().__init__("openrouter", upstream, model or settings.model, PROFILE, deadlines)
+        super().__init__("openrouter", upstream, model or settings.model, PROFILE, deadlines, changes)
         self._chosen = _chosen_fields(settings)
         self._has_stand_ins = bool(settings.models)
         self._list = ModelList(upstream, home, settings.model_list_hours)
@@ -51,7 +59,8 @@ class OpenRouterBackend(ChatBackend):
     def profile_of(self, model: str | None) -> Profile:
         name = model or self._model
         entry = self._list.entries.get(name) or self._list.entries.get(_listed(name))
-        profile = profile_of(entry, self.profile) if entry else self.profile
+        family = known(self.profile, name)
+        profile = profile_of(entry, family) if entry else family
         return replace(profile, answers_as=names_of(name, entry)) if self._has_stand_ins else profile
 
     def fields(self, caller: Caller) -> dict[str, Any]:
@@ -61,7 +70,7 @@ class OpenRouterBackend(ChatBackend):
     async def models(self) -> list[ModelInfo]:
         """The chosen model first, then the others in OpenRouter's order. Raises UpstreamError."""
         await self._list.refresh()
-        found = [model_of(entry) for entry in self._list.entries.values()]
+        found = [self.described(model_of(entry)) for entry in self._list.entries.values()]
         return sorted(found, key=lambda model: model.id != _listed(self._model))
 
     async def ready(self, model: str | None = None) -> ModelInfo:
@@ -82,7 +91,7 @@ class OpenRouterBackend(ChatBackend):
         entry = self._list.entries.get(wanted) or self._list.entries.get(_listed(wanted))
         if entry is None:
             raise SetupError(f"OpenRouter has no model {wanted!r}; {_advice(wanted, list(self._list.entries))}")
-        return model_of(entry)
+        return self.described(model_of(entry))
 
     async def _check_key(self) -> None:
         """The list is public, so a wrong key shows only here. Without a network an old list still serves."""

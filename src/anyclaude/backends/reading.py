@@ -6,9 +6,21 @@ from collections.abc import AsyncIterator, Sequence
 from anyclaude.config.model import Deadlines
 from anyclaude.convert.chunks import ChunkReader
 from anyclaude.errors import AnyclaudeError, UpstreamBroken, UpstreamTimeout
-from anyclaude.wire.events import ModelEvent
+from anyclaude.wire.events import Failed, Finished, ModelEvent, UsageReport
 from anyclaude.wire.json import decode_lenient
 from anyclaude.wire.sse import ServerEvent, SseDecoder
+
+
+def failure_of(batch: Sequence[ModelEvent]) -> AnyclaudeError | None:
+    """The error of an answer that failed before it had any content."""
+    if not batch or not isinstance(batch[-1], Failed):
+        return None
+    return batch[-1].error if all(isinstance(event, UsageReport) for event in batch[:-1]) else None
+
+
+def says_nothing(batch: Sequence[ModelEvent]) -> bool:
+    """Whether an answer ended well, and without a word."""
+    return bool(batch) and all(isinstance(event, UsageReport | Finished) for event in batch)
 
 
 class Batches:
@@ -26,11 +38,23 @@ class Batches:
         self._decoder = SseDecoder()
         self._clock = asyncio.get_running_loop().time
         self._patience = deadlines.first_event  # seconds of waiting that are left
+        self._begun: Sequence[ModelEvent] = ()
 
     def __aiter__(self) -> AsyncIterator[Sequence[ModelEvent]]:
         return self
 
+    async def beginning(self) -> Sequence[ModelEvent]:
+        """The first batch that says something. The iteration begins with it; an answer without any has none."""
+        async for batch in self:
+            if batch:
+                self._begun = batch
+                break
+        return self._begun
+
     async def __anext__(self) -> Sequence[ModelEvent]:
+        if self._begun:
+            begun, self._begun = self._begun, ()
+            return begun
         if self._reader.over:
             raise StopAsyncIteration
         began = self._clock()

@@ -47,18 +47,19 @@ def options_of(mode: Mode, settings: Settings) -> Options:
 
 
 def _lmstudio(settings: Settings, model: str | None) -> Backend:
-    return LMStudioBackend(settings.backends.lmstudio, model, settings.deadlines)
+    return LMStudioBackend(settings.backends.lmstudio, model, settings.deadlines, settings.profiles)
 
 
 def _mlx_cluster(settings: Settings, model: str | None) -> Backend:
     nodes = settings.backends.mlx_cluster.nodes
     if len(nodes) != 1:
         raise SetupError(f"mlx-cluster works with one node for now, and {len(nodes)} are configured")
-    return MlxClusterBackend(nodes[0], model, settings.deadlines)
+    return MlxClusterBackend(nodes[0], model, settings.deadlines, settings.profiles)
 
 
 def _openrouter(settings: Settings, model: str | None) -> Backend:
-    return OpenRouterBackend(settings.backends.openrouter, model, settings.deadlines, settings.home)
+    chosen = settings.backends.openrouter
+    return OpenRouterBackend(chosen, model, settings.deadlines, settings.home, settings.profiles)
 
 
 def _claude(settings: Settings, model: str | None) -> Backend:

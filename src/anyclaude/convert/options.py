@@ -41,7 +41,7 @@ def thinking_fields(request: Mapping[str, Any], profile: Profile) -> dict[str, A
         return {"reasoning": _reasoning(request, profile) if thinks else _no_reasoning(profile)}
     fields: dict[str, Any] = {}
     if profile.thinking_switch:
-        fields["chat_template_kwargs"] = {"enable_thinking": thinks}
+        fields["chat_template_kwargs"] = {profile.thinking_variable: thinks}
     wanted = (request.get("output_config") or {}).get("effort")
     effort = nearest_effort(wanted, profile.efforts) if thinks else _effort_without_thinking(wanted, profile.efforts)
     if effort is not None:

@@ -16,20 +16,22 @@ class Profile:
     top_k: the server takes `top_k`, which OpenAI's own API does not.
     named_tool_choice: `tool_choice` may name a function. Without it, a named choice is `required` with that
     tool alone.
+    plain_schemas: tool schemas are sent without bounds of values, which the server's grammar cannot hold.
     none_tool_choice: `tool_choice: none` is enforced. Without it, a choice of `none` sends no tools.
     short_call_ids: past calls are sent with ids of 9 letters and digits; Mistral's API and templates refuse all others.
     parallel_tool_calls: the server takes the `parallel_tool_calls` switch.
     response_format: `json_schema` is enforced.
     response_format_with_tools: ... also beside tools (llama.cpp answers 400 to both together).
     efforts: the values of `reasoning_effort` that the model takes, in rising order; empty: never sent.
-    thinking_switch: `chat_template_kwargs.enable_thinking` turns thinking on and off.
+    thinking_switch: a variable in `chat_template_kwargs` turns thinking on and off.
+    thinking_variable: the name of that variable in the model's template.
     thinking_field: the field of an assistant message that carries earlier thinking back; None: it is dropped.
     reasoning_details: thinking goes back as OpenRouter's `reasoning_details`, unmodified, out of the signatures that
     carried them; and depth is asked for with its `reasoning` object instead of `reasoning_effort`.
-    reasoning_mandatory: the model cannot be asked to answer without thinking.
-    cache_breakpoints: how many `cache_control` marks a request may carry; 0: none are sent.
     answers_as: the names under which the model may answer, where another one may answer in its place and its thinking
     must be told apart; empty: nobody else does.
+    reasoning_mandatory: the model cannot be asked to answer without thinking.
+    cache_breakpoints: how many `cache_control` marks a request may carry; 0: none are sent.
     context_window, max_output: tokens; None: not known. A higher `max_tokens` is lowered to `max_output`.
     max_tokens_field: what the server calls the bound of the answer.
     parameters: the optional parameters that the model takes, where the server lists them; None: all.
@@ -41,6 +43,7 @@ class Profile:
     images: bool = True
     top_k: bool = False
     named_tool_choice: bool = True
+    plain_schemas: bool = False
     none_tool_choice: bool = False
     short_call_ids: bool = False
     parallel_tool_calls: bool = True
@@ -48,13 +51,14 @@ class Profile:
     response_format_with_tools: bool = False
     efforts: tuple[str, ...] = ()
     thinking_switch: bool = False
+    thinking_variable: str = "enable_thinking"
     thinking_field: str | None = None
     reasoning_details: bool = False
+    answers_as: frozenset[str] = frozenset()
     reasoning_mandatory: bool = False
     cache_breakpoints: int = 0
     context_window: int | None = None
     max_output: int | None = None
-    answers_as: frozenset[str] = frozenset()
     max_tokens_field: str = "max_tokens"
     parameters: frozenset[str] | None = None
     refused: frozenset[str] = frozenset()

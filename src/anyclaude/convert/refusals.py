@@ -3,7 +3,8 @@
 Sources: OpenAI's and Azure's errors ("Unsupported parameter: 'x' is not supported with this model", "Unsupported value:
 'x' does not support ...", "Unrecognized request argument supplied: x"), FastAPI's in front of vLLM and others
 ("Extra inputs are not permitted"), LM Studio's ("Invalid tool_choice type: 'object'"), OpenRouter's ("No endpoints
-found that support ..."), llama.cpp's ("image input is not supported", "Unexpected reasoning effort").
+found that support ..."), llama.cpp's ("image input is not supported", "Unexpected reasoning effort", "failed to parse
+grammar", which is about the bounds in tool schemas).
 """
 
 import re
@@ -22,8 +23,8 @@ _NAMED: Final = tuple(
         r"(?P<name>[a-z_]+)\W{0,4} (?:is|are) (?:not supported|unsupported|deprecated)\b",
         r"(?P<name>[a-z_]+)\W{1,4}extra inputs are not permitted",
         r"does not support (?:the )?(?:parameter )?\W?(?P<name>[a-z_]+)",
-        r"unexpected (?P<name>reasoning effort)",
         r"found that support the provided \W?(?P<name>[a-z_]+)",
+        r"unexpected (?P<name>reasoning effort)",
     )
 )
 _NAMED_CHOICE: Final = re.compile(
@@ -41,16 +42,20 @@ _NEVER_LEFT_OUT: Final = frozenset(("model", "messages", "stream", "tools"))
 IMAGES: Final = "images"
 TOOLS: Final = "tools"
 NAMED_CHOICE: Final = "named tool_choice"
+SCHEMAS: Final = "tool schemas"
 
 
 def refused_parameter(message: str, sent: Mapping[str, Any]) -> str | None:
-    """What of the body that was sent the words refuse: a parameter, or `images`, `tools`, `named tool_choice`."""
+    """What of the body that was sent the words refuse: a parameter, or `images`, `tools`, `tool schemas`,
+    `named tool_choice`."""
     if isinstance(sent.get("tool_choice"), Mapping) and _NAMED_CHOICE.search(message):
         return NAMED_CHOICE
     if _holds_images(sent) and _NO_IMAGES.search(message):
         return IMAGES
     if "tools" in sent and _NO_TOOLS.search(message):
         return TOOLS
+    if _GRAMMAR.search(message) and ("tools" in sent or "response_format" in sent):
+        return SCHEMAS if "tools" in sent else "response_format"
     for pattern in _NAMED:
         for match in pattern.finditer(message):
             name = match["name"].lower().replace(" ", "_")
@@ -66,6 +71,8 @@ def learnt(profile: Profile, name: str) -> Profile:
             return replace(profile, images=False)
         case "tools":
             return replace(profile, tools=False)
+        case "tool schemas":
+            return replace(profile, plain_schemas=True)
         case "named tool_choice":
             return replace(profile, named_tool_choice=False)
         case "max_tokens":  # its newer name; without a bound models would write on and on

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from anyclaude.convert.profile import Profile
+from anyclaude.convert.schemas import plain_schema
 from anyclaude.wire.json import encode
 
 _UNPARSED = "__unparsed"
@@ -21,7 +22,7 @@ def tool_fields(request: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
     the parameter: llama.cpp hands the calls out as text instead, and without the parameter tools are free to be called.
     That costs the cached prefix of this request, and a wrong answer costs more.
     """
-    functions = _functions(request.get("tools") or ()) if profile.tools else []
+    functions = _functions(request.get("tools") or (), profile) if profile.tools else []
     if not functions:
         return {}
     choice = request.get("tool_choice") or {}
@@ -47,11 +48,11 @@ def _named_choice(name: str, functions: list[dict[str, Any]], profile: Profile) 
     return {"tools": named, "tool_choice": "required"}
 
 
-def _functions(tools: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _functions(tools: Iterable[dict[str, Any]], profile: Profile) -> list[dict[str, Any]]:
     functions: dict[str, dict[str, Any]] = {}
     for tool in tools:
         if is_client_tool(tool):
-            functions.setdefault(tool["name"], _function(tool))
+            functions.setdefault(tool["name"], _function(tool, profile))
     return list(functions.values())
 
 
@@ -60,11 +61,12 @@ def is_client_tool(tool: Mapping[str, Any]) -> bool:
     return tool.get("type") in (None, "custom") or "input_schema" in tool
 
 
-def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
+def _function(tool: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
     function: dict[str, Any] = {"name": tool["name"]}
     if tool.get("description"):
         function["description"] = tool["description"]
-    function["parameters"] = _parameters(tool.get("input_schema") or {})
+    parameters = _parameters(tool.get("input_schema") or {})
+    function["parameters"] = plain_schema(parameters) if profile.plain_schemas else parameters
     return {"type": "function", "function": function}
 
 

@@ -209,7 +209,7 @@ async def _html(connection: Connection) -> None:
 
 FAULTS = [
     *(_cut, _reset, _clean_end, _unframed_end, _short_of_its_length, _gzip_cut),
-    *(_done_without_finish, _no_json, _bad_utf8, _error_inside, _endless_event, _html),
+    *(_done_without_finish, _no_json, _bad_utf8, _error_inside, _endless_event),
 ]
 
 
@@ -238,7 +238,19 @@ async def _only_comments(connection: Connection) -> None:
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("fault", [_silent, _stalls, _only_comments])
+async def test_a_page_that_is_no_answer_at_all() -> None:
+    async with backend_for(_html) as backend:
+        with pytest.raises(UpstreamBroken, match="without a single event"):
+            await answer(backend)
+
+
+async def test_a_silent_upstream_meets_its_deadline() -> None:
+    async with backend_for(_silent, QUICK) as backend:
+        with pytest.raises(UpstreamTimeout):
+            await answer(backend)
+
+
+@pytest.mark.parametrize("fault", [_stalls, _only_comments])
 async def test_an_upstream_that_makes_no_progress_meets_its_deadline(
     fault: Callable[[Connection], Awaitable[None]],
 ) -> None:

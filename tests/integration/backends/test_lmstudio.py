@@ -58,7 +58,9 @@ async def test_lm_studio_says_what_is_loaded_and_how_large_its_window_is() -> No
 
 
 async def test_a_model_that_is_named_is_looked_for() -> None:
-    assert await ready({"/api/v0/models": NATIVE}, "other") == ModelInfo("other", 4096, None, images=False)
+    assert await ready({"/api/v0/models": NATIVE}, "other") == ModelInfo(
+        "other", 4096, None, images=False, note=lmstudio._NOT_LOADED
+    )
     with pytest.raises(SetupError, match=r"has no model 'nope'; it has: qwen3-coder, other"):
         await ready({"/api/v0/models": NATIVE}, "nope")
 
@@ -162,7 +164,7 @@ async def test_what_is_loaded_is_followed(monkeypatch: pytest.MonkeyPatch) -> No
             await _ask(backend)
             loaded = {**loaded, "id": "glm-vision", "type": "vlm", "loaded_context_length": 8192}
             await _ask(backend)
-            profile = backend.profile
+            profile = backend.profile_of(None)
         finally:
             await backend.aclose()
     assert asked == ["qwen3-coder", "glm-vision"]

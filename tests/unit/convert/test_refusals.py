@@ -43,6 +43,8 @@ SENT: dict[str, Any] = {
         ("No endpoints found that support image input", "images"),
         ("No endpoints found that support tool use. Try disabling a tool.", None),
         ("No endpoints found that support the provided 'tool_choice' value.", "tool_choice"),
+        ("Failed to initialize samplers: failed to parse grammar", "tool schemas"),
+        ("error parsing grammar: number of repetitions exceeds sane defaults", "tool schemas"),
         ("registry/model does not support tools", "tools"),
         ("This model does not support parameter stop", "stop"),
         ("Unsupported parameter: 'frequency_penalty'", None),
@@ -61,6 +63,12 @@ def test_what_was_not_sent_was_not_refused() -> None:
     bare = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
     for words in ("No endpoints found that support image input", "does not support tools", "Unknown parameter: top_k"):
         assert refused_parameter(words, bare) is None
+
+
+def test_a_grammar_that_fails_without_tools_is_that_of_the_answer() -> None:
+    asked = {"model": "m", "messages": [], "response_format": {}}
+    assert refused_parameter("failed to parse grammar", asked) == "response_format"
+    assert refused_parameter("failed to parse grammar", {"model": "m", "messages": []}) is None
 
 
 def test_what_was_learnt_is_not_done_again() -> None:
