@@ -187,5 +187,15 @@ async def anthropic_upstream(play: Play) -> AsyncIterator[AnthropicUpstream]:
 async def _received(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Received:
     received = Received(await reader.readuntil(b"\r\n\r\n"), b"", reader, writer)
     lengths = received.header("content-length")
-    received.body = await reader.readexactly(int(lengths[0])) if lengths else b""
+    if lengths:
+        received.body = await reader.readexactly(int(lengths[0]))
+    elif received.header("transfer-encoding") == ["chunked"]:
+        received.body = b"".join([piece async for piece in _chunks(reader)])
     return received
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while size := int(await reader.readline(), 16):
+        yield await reader.readexactly(size)
+        await reader.readline()
+    await reader.readline()

@@ -3,7 +3,7 @@
 A `Backend` answers in model events. A `Relay` also hands requests and answers on byte for byte: that is Claude itself.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, runtime_checkable
@@ -54,12 +54,17 @@ NO_JOURNAL: Final = NoJournal()
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A request as it came. path: with its query. headers: in their order, repeats included; they hold credentials."""
+    """A request as it came. path: with its query. headers: in their order, repeats included; they hold credentials.
+
+    upload: in place of `body`, what is too large to hold; it can be read once. length: its bytes, if known.
+    """
 
     method: str
     path: str
     headers: Sequence[tuple[str, str]] = field(repr=False)
     body: bytes = field(repr=False)
+    upload: AsyncIterable[bytes] | None = field(default=None, repr=False)
+    length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

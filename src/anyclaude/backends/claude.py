@@ -5,18 +5,20 @@ the rest: Claude as the fallback of another backend, and requests of our own, wh
 client's request brings no credential.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from typing import Any, Final
 
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo, RawRequest, RelayedAnswer
-from anyclaude.backends.raw import Headers, RawAnswer, RawUpstream, forwarded
+from anyclaude.backends.raw import Body, Headers, RawAnswer, RawUpstream, forwarded
 from anyclaude.backends.tokens import TokenEstimate
 from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import Claude
 from anyclaude.convert.anthropic_events import AnthropicReader
 from anyclaude.convert.failures import convert_failure
-from anyclaude.errors import AnyclaudeError, UpstreamBroken, UpstreamRefusedUs
+from anyclaude.convert.foreign import fit_for_claude
+from anyclaude.errors import AnyclaudeError, UpstreamBroken, UpstreamError, UpstreamRefusedUs
 from anyclaude.wire.events import Failed, ModelEvent
 from anyclaude.wire.json import decode_lenient, encode
 from anyclaude.wire.sse import ServerEvent, SseDecoder
@@ -24,7 +26,8 @@ from anyclaude.wire.sse import ServerEvent, SseDecoder
 CREDENTIALS: Final = ("authorization", "x-api-key")
 VERSION: Final = "2023-06-01"
 _LARGEST: Final = 16 * 1024 * 1024
-_QUESTION: Final = 60.0  # seconds for a small answer
+_LARGEST_ERROR: Final = 64 * 1024
+_ERROR_BODY: Final = 5.0  # seconds
 
 
 class ClaudeBackend:
@@ -40,12 +43,19 @@ class ClaudeBackend:
 
     @asynccontextmanager
     async def relay(self, raw: RawRequest) -> AsyncIterator[RelayedAnswer]:
-        """As `Relay.relay`. A request without a credential gets ours, if there is one, and else goes without."""
+        """As `Relay.relay`. A request without a credential gets ours, if there is one, and else goes without.
+
+        A redirect is an error: the client would follow it past us, with its key and our token.
+        """
         path = raw.path.replace("/v1/v1/", "/v1/", 1) if raw.path.startswith("/v1/v1/") else raw.path
         headers = forwarded(raw.headers)
         if self._key and not _has_credential(headers):
             headers.append(("x-api-key", self._key))
-        async with self._exchange(raw.method, path, headers, raw.body) as answer:
+        if raw.length is not None:
+            headers.append(("content-length", str(raw.length)))
+        async with self._exchange(raw.method, path, headers, raw.upload or raw.body) as answer:
+            if _redirects(answer):
+                raise self._elsewhere()
             yield answer
 
     @asynccontextmanager
@@ -53,11 +63,14 @@ class ClaudeBackend:
         self, request: Mapping[str, Any], caller: Caller, model: str | None = None
     ) -> AsyncIterator[EventBatches]:
         """As `Backend.stream`. Raises UpstreamRefusedUs where neither the client nor the settings have a credential."""
-        body = encode({**request, "model": model or request.get("model"), "stream": True})
+        fitted = fit_for_claude(request)
+        if fitted is not request:
+            caller.journal.note("repair", text="what other models left in the conversation was made fit for Claude")
+        body = encode({**fitted, "model": model or request.get("model"), "stream": True})
         caller.journal.sent(body)
         async with self._exchange("POST", "/v1/messages", self._own_headers(caller.raw), body) as answer:
             if answer.status != 200:
-                raise await _refusal(answer)
+                raise await self._refusal(answer)
             caller.journal.mark("accepted")
             yield _events(answer)
 
@@ -67,7 +80,7 @@ class ClaudeBackend:
             return []
         async with self._exchange("GET", "/v1/models?limit=1000", self._own_headers(None), b"") as answer:
             if answer.status != 200:
-                raise await _refusal(answer)
+                raise await self._refusal(answer)
             listed = decode_lenient(await answer.whole(_LARGEST))
         found = listed.get("data") if isinstance(listed, Mapping) else None
         return [
@@ -85,9 +98,7 @@ class ClaudeBackend:
     async def aclose(self) -> None:
         await self._upstream.aclose()
 
-    def _exchange(
-        self, method: str, path: str, headers: Headers, body: bytes
-    ) -> AbstractAsyncContextManager[RawAnswer]:
+    def _exchange(self, method: str, path: str, headers: Headers, body: Body) -> AbstractAsyncContextManager[RawAnswer]:
         deadlines = self._deadlines
         return self._upstream.exchange(
             method, path, headers, body, seconds=deadlines.first_event, progress=deadlines.progress
@@ -104,6 +115,21 @@ class ClaudeBackend:
             headers.append(("anthropic-version", VERSION))
         return [*headers, ("content-type", "application/json")]
 
+    def _elsewhere(self) -> UpstreamBroken:
+        return UpstreamBroken(f"{self._upstream.origin} redirects elsewhere; give the address of the server itself")
+
+    async def _refusal(self, answer: RawAnswer) -> AnyclaudeError:
+        """The error that a status other than 200 stands for."""
+        if _redirects(answer):
+            return self._elsewhere()
+        body = await _beginning(answer)
+        if self._key:
+            body = body.replace(self._key.encode(), b"[our key]")
+        decoded = decode_lenient(body)
+        said = decoded if decoded is not None else body.decode("utf-8", "replace")
+        headers = {name.lower(): value for name, value in answer.headers}
+        return convert_failure(answer.status, said, headers.get("retry-after"))
+
 
 def _has_credential(headers: Headers) -> bool:
     return any(name.lower() in CREDENTIALS for name, _ in headers)
@@ -114,12 +140,18 @@ def _model(entry: Mapping[str, Any]) -> ModelInfo:
     return ModelInfo(entry["id"], window if isinstance(window, int) else None, tools=True, images=True)
 
 
-async def _refusal(answer: RawAnswer) -> AnyclaudeError:
-    body = await answer.whole(64 * 1024)
-    decoded = decode_lenient(body)
-    said = decoded if decoded is not None else body.decode("utf-8", "replace")
-    headers = {name.lower(): value for name, value in answer.headers}
-    return convert_failure(answer.status, said, headers.get("retry-after"))
+def _redirects(answer: RawAnswer) -> bool:
+    return 300 <= answer.status < 400 and answer.status != 304
+
+
+async def _beginning(answer: RawAnswer) -> bytes:
+    """What comes of the body within the bounds: a status is worth telling also when its words are cut."""
+    body = bytearray()
+    with suppress(UpstreamError, TimeoutError):
+        async with asyncio.timeout(_ERROR_BODY), aclosing(answer.reads()) as reads:
+            while len(body) < _LARGEST_ERROR and (piece := await anext(reads, b"")):
+                body += piece
+    return bytes(body[:_LARGEST_ERROR])
 
 
 async def _events(answer: RawAnswer) -> AsyncIterator[Sequence[ModelEvent]]:
@@ -141,6 +173,6 @@ def _read(reader: AnthropicReader, events: Sequence[ServerEvent]) -> list[ModelE
     for event in events:
         value = decode_lenient(event.data)
         if not isinstance(value, Mapping):
-            raise UpstreamBroken("Claude sent an event that is not a JSON object")
+            return [*found, *reader.fail(UpstreamBroken("Claude sent an event that is not a JSON object"))]
         found += reader.feed(value)
     return found

@@ -5,8 +5,8 @@ proxy is looked up here, because aiohttp's `trust_env` would also put a login fr
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -16,7 +16,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from anyclaude.backends.http import mapped, open_session
+from anyclaude.errors import UpstreamUnreachable
 
+Body = bytes | AsyncIterable[bytes]
 Headers = Sequence[tuple[str, str]]
 
 _OF_ONE_CONNECTION: Final = """
@@ -65,13 +67,14 @@ class RawUpstream:
 
     @asynccontextmanager
     async def exchange(
-        self, method: str, path: str, headers: Headers, body: bytes, seconds: float, progress: float
+        self, method: str, path: str, headers: Headers, body: Body, seconds: float, progress: float
     ) -> AsyncIterator["RawAnswer"]:
         """Send a request with exactly these headers. Entering returns with the head of the answer, whatever its status.
 
+        body: without a `content-length` among the headers, what is not bytes goes in chunks.
         seconds: for the head to come. progress: between two reads of the body. Raises UpstreamError on entering.
         """
-        with mapped(self.origin):
+        with mapped(self.origin), _proxied():
             async with asyncio.timeout(seconds):
                 response = await self._request(method, path, headers, body)
         try:
@@ -79,7 +82,7 @@ class RawUpstream:
         finally:
             response.close()  # not `release`: what is left of the answer is not wanted
 
-    async def _request(self, method: str, path: str, headers: Headers, body: bytes) -> aiohttp.ClientResponse:
+    async def _request(self, method: str, path: str, headers: Headers, body: Body) -> aiohttp.ClientResponse:
         if self._session is None:
             self._session = open_session(self._base_url)
         return await self._session.request(
@@ -129,8 +132,32 @@ class RawAnswer:
 
 
 def _proxy(base_url: str) -> str | None:
+    """The proxy for a `https` address: HTTPS_PROXY, or else ALL_PROXY, unless NO_PROXY names the host (or host:port).
+
+    Raises UpstreamUnreachable for one that is no HTTP proxy.
+    """
     parts = urlsplit(base_url)
-    if parts.scheme != "https" or proxy_bypass(parts.hostname or ""):
+    if parts.scheme != "https" or proxy_bypass(f"{parts.hostname}:{parts.port or 443}"):
         return None
     proxies = getproxies()
-    return proxies.get("https") or proxies.get("all")
+    proxy = proxies.get("https") or proxies.get("all")
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not proxy.startswith(("http://", "https://")):
+        raise UpstreamUnreachable("HTTPS_PROXY must be the http:// address of a proxy; other kinds are not spoken")
+    return proxy
+
+
+@contextmanager
+def _proxied() -> Iterator[None]:
+    """A proxy's own failures, told as such. Its address may hold a password, so that it is not repeated."""
+    try:
+        yield
+    except aiohttp.ClientProxyConnectionError as error:
+        raise UpstreamUnreachable("nothing answers at the proxy that HTTPS_PROXY names; check that address") from error
+    except aiohttp.ClientHttpProxyError as error:
+        raise UpstreamUnreachable(
+            f"the proxy that HTTPS_PROXY names answered with status {error.status}; check its login and its rules, "
+            "or name this host in NO_PROXY"
+        ) from error

@@ -82,14 +82,19 @@ class AnthropicReader:
             case {"type": "message_stop"}:
                 return self._ended()
             case {"type": "error"}:
-                return self._failed(stream_error(event))
+                return self.fail(stream_error(event))
         return []
 
     def end(self) -> list[ModelEvent]:
         """The stream is over."""
+        return self.fail(UpstreamBroken("Claude's answer ended before it was complete"))
+
+    def fail(self, error: AnyclaudeError) -> list[ModelEvent]:
+        """The stream cannot be read on. What was said before stands."""
         if self.over:
             return []
-        return self._failed(UpstreamBroken("Claude's answer ended before it was complete"))
+        self.over = True
+        return [Failed(error)]
 
     def _begin(self, block: Mapping[str, Any]) -> list[ModelEvent]:
         match block:
@@ -126,13 +131,9 @@ class AnthropicReader:
 
     def _ended(self) -> list[ModelEvent]:
         if self._stop is None:
-            return self._failed(UpstreamBroken("Claude's answer ended without saying why"))
+            return self.fail(UpstreamBroken("Claude's answer ended without saying why"))
         self.over = True
         return [self._report(), self._stop]
-
-    def _failed(self, error: AnyclaudeError) -> list[ModelEvent]:
-        self.over = True
-        return [Failed(error)]
 
     def _count(self, usage: Mapping[str, Any]) -> None:
         """The counts are cumulative: a later one replaces an earlier one."""

@@ -2,7 +2,8 @@
 
 A server on loopback is reached by every program of every user of the machine, and through DNS rebinding or a cross-site
 request by every web page that one of them opens. So: a random token (other users and programs), the Host header and the
-request target (rebinding), no Origin and no cross-site fetch (pages), JSON only (forms).
+request target (rebinding), no Origin and no cross-site fetch (pages), JSON only where we read the body (forms). What
+is only handed on to Claude may be of any type: a form can post a file, but it cannot send our token.
 """
 
 import hmac
@@ -20,6 +21,9 @@ PRECONNECT: Final = ("/", "/v1", "/api/hello")
 TOKEN_HEADER: Final = "x-anyclaude-token"  # noqa: S105
 """Where our token comes when the credential headers are Claude's."""
 
+_JSON_ONLY: Final = frozenset(
+    f"{prefix}/messages{path}" for prefix in ("/v1", "/v1/v1") for path in ("", "/count_tokens")
+)
 _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -36,7 +40,7 @@ class Guards:
         if request.method == "HEAD" and request.path in PRECONNECT:
             return  # Claude Code's pre-connect, which carries no credential and learns nothing
         self._check_token(request)
-        if request.method == "POST" and request.content_type != "application/json":
+        if request.path in _JSON_ONLY and request.method == "POST" and request.content_type != "application/json":
             raise InvalidRequest("the content type must be application/json")
 
     def without_token(self, headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

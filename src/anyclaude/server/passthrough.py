@@ -1,8 +1,9 @@
 """Handing on: the way of a request to Claude itself, and of its answer back, byte for byte.
 
-Nothing is rewritten. A second pair of eyes reads the stream beside: it fills the trace, and it knows whether the answer
-ended as one ends. One that did not is ended for the client as it ended for us, by a connection that breaks, so that
-Claude Code asks again instead of taking half an answer for a whole one.
+Nothing of an answer is rewritten. A second pair of eyes reads it beside (`server.watch`): it fills the trace, and it
+knows whether the answer ended as one ends. One that did not is ended for the client as it ended for us, by a connection
+that breaks, so that Claude Code asks again instead of taking half an answer for a whole one. Of a request only what
+other models left in it is taken out (`convert.foreign`), because Claude would refuse all of it.
 """
 
 import asyncio
@@ -18,18 +19,17 @@ from multidict import CIMultiDict
 from anyclaude.backends.base import Caller, RawRequest, RelayedAnswer
 from anyclaude.backends.plans import Plan
 from anyclaude.backends.router import Router
-from anyclaude.errors import AnyclaudeError, GrammarError, MethodNotAllowed, NotFound, UpstreamBroken
+from anyclaude.convert.foreign import fit_for_claude
+from anyclaude.errors import AnyclaudeError, MethodNotAllowed, NotFound, UpstreamError
 from anyclaude.server.guards import PRECONNECT
 from anyclaude.server.keys import DRAIN, FAILURE, GUARDS, RECORDER, ROUTER
+from anyclaude.server.uploads import Upload, is_held
+from anyclaude.server.watch import StreamWatch, Watch, WholeWatch
 from anyclaude.trace.record import NoRecording, Recorder
-from anyclaude.wire.grammar import Grammar
-from anyclaude.wire.json import decode_lenient
-from anyclaude.wire.sse import ServerEvent, SseDecoder
+from anyclaude.wire.json import encode
 
 log = logging.getLogger(__name__)
 
-_TRUNCATED: Final = "Claude's answer ended before it was complete"
-_LAST: Final = ("message_stop", "error")
 _SERVED: Final = ("/messages", "/models", "/v1/messages", "/v1/models")
 _BODILESS: Final = (204, 304)
 
@@ -41,10 +41,11 @@ async def pass_through(
 
     Raises UpstreamError when Claude is not reached and nobody else is left.
     """
-    async with router.relay(plan, body, caller) as answer:
+    async with router.relay(plan, *_fit(body, caller)) as answer:
         if answer is None:
             return None
-        watch = Watch(request[RECORDER]) if _is_stream(answer) else None
+        recorder = request[RECORDER]
+        watch = StreamWatch(recorder) if _is_stream(answer) else WholeWatch(recorder, answer.status)
         return await _hand_on(request, answer, watch)
 
 
@@ -53,7 +54,7 @@ async def count_directly(
 ) -> web.StreamResponse:
     """POST /v1/messages/count_tokens, answered by Claude. Raises UpstreamError when it is not reached."""
     only = replace(plan, candidates=plan.candidates[:1])  # a count by another model would be another count
-    async with router.relay(only, body, caller) as answer:
+    async with router.relay(only, *_fit(body, caller)) as answer:
         assert answer is not None  # with one candidate there is an answer, or an error
         return await _hand_on(request, answer, None)
 
@@ -64,10 +65,27 @@ async def relay_other(request: web.Request) -> web.StreamResponse:
     plan = router.plan({}, Caller())
     if not router.relays(plan):
         raise _unknown(request.path)
-    headers = request.app[GUARDS].without_token(tuple(request.headers.items()))
-    caller = Caller(raw=raw_request(request, headers, await request.read()))
     target = replace(plan.candidates[0], model=None)  # what is no Messages request gets no model put into it
-    return await count_directly(request, router, replace(plan, candidates=(target,)), {}, caller)
+    only = replace(plan, candidates=(target,))
+    headers = request.app[GUARDS].without_token(tuple(request.headers.items()))
+    raw = raw_request(request, headers, await request.read() if is_held(request) else b"")
+    if is_held(request):
+        return await count_directly(request, router, only, {}, Caller(raw=raw))
+    upload = Upload(request)
+    raw = replace(raw, upload=upload, length=upload.length)
+    try:
+        return await count_directly(request, router, only, {}, Caller(raw=raw))
+    except UpstreamError as error:
+        raise upload.refusal or error from error.__cause__
+
+
+def _fit(body: Mapping[str, Any], caller: Caller) -> tuple[Mapping[str, Any], Caller]:
+    """Body and caller without what Claude refuses of other models; both as they are where there is nothing of it."""
+    fitted = fit_for_claude(body)
+    if fitted is body or caller.raw is None:
+        return body, caller
+    caller.journal.note("repair", text="what other models left in the conversation was made fit for Claude")
+    return fitted, replace(caller, raw=replace(caller.raw, body=encode(fitted)))
 
 
 def _unknown(path: str) -> AnyclaudeError:
@@ -80,55 +98,6 @@ def raw_request(request: web.Request, headers: Sequence[tuple[str, str]], body: 
     """The request as it is handed on. aiohttp has undone the body's encoding, so that header goes."""
     kept = tuple((name, value) for name, value in headers if name.lower() != "content-encoding")
     return RawRequest(request.method, request.path_qs, kept, body)
-
-
-class Watch:
-    """Reads a stream beside the one that is handed on. `whole`: its last event was there."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._decoder: SseDecoder | None = SseDecoder()
-        self._grammar: Grammar | None = Grammar()
-        self._begun = False
-        self.whole = False
-
-    def feed(self, read: bytes) -> None:
-        """Take what was read. Never raises: what cannot be understood ends the watching, not the answer."""
-        if self._decoder is None:
-            return
-        try:
-            events = self._decoder.feed(read)
-        except UpstreamBroken as error:
-            log.warning("the stream is no longer watched: %s", error.message)
-            self._decoder, self.whole = None, True
-            return
-        self._take([decoded for event in events if (decoded := _decoded(event)) is not None])
-
-    def _take(self, events: list[Mapping[str, Any]]) -> None:
-        if events and not self._begun:
-            self._begun = True
-            self._recorder.mark("first_event")
-        self.whole = self.whole or any(event["type"] in _LAST for event in events)
-        for event in events:
-            self._check(event)
-        if self._grammar is not None:
-            self._recorder.feed(events)
-
-    def _check(self, event: Mapping[str, Any]) -> None:
-        """Only what the grammar knows is told to the trace: it folds what it is told."""
-        if self._grammar is None:
-            return
-        try:
-            self._grammar.feed(event)
-        except (GrammarError, KeyError, TypeError, AttributeError) as error:
-            log.info("Claude's stream has something that is not known here: %s", error)
-            self._recorder.note("warning", text="the stream holds events that are not known here")
-            self._grammar = None
-
-
-def _decoded(event: ServerEvent) -> Mapping[str, Any] | None:
-    value = decode_lenient(event.data)
-    return value if isinstance(value, Mapping) and isinstance(value.get("type"), str) else None
 
 
 def _is_stream(answer: RelayedAnswer) -> bool:
@@ -158,10 +127,8 @@ async def _pump(request: web.Request, response: web.StreamResponse, answer: Rela
         await response.write(read)
         if watch is not None:
             watch.feed(read)
-    if watch is not None:
-        watch.feed(b"\n\n")  # an event that lacks its blank line was said all the same
-        if not watch.whole:
-            raise UpstreamBroken(_TRUNCATED)
+    if watch is not None and (failure := watch.end()):
+        request[FAILURE] = failure
 
 
 def _break(request: web.Request, reason: str) -> None:

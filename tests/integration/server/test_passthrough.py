@@ -3,15 +3,13 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 import anthropic
 import pytest
 
-from anyclaude.backends.base import Backend
 from anyclaude.backends.claude import ClaudeBackend
 from anyclaude.backends.router import Router
 from anyclaude.backends.scripted import ScriptedBackend
@@ -19,34 +17,10 @@ from anyclaude.config.model import Deadlines
 from anyclaude.config.routes import Routes, Target
 from anyclaude.config.upstreams import Claude
 from anyclaude.server.serve import serving
-from anyclaude.trace.record import Recorder
 from tests.support import anthropic_upstream as shapes
-from tests.support.anthropic_upstream import AnthropicUpstream, Play, Received, anthropic_upstream, says
+from tests.support.anthropic_upstream import Play, Received, says
+from tests.support.claude_mode import BODY, LOGIN, OURS, Kept, ask, claude_mode
 from tests.support.clients import TOKEN
-
-OURS = {"x-anyclaude-token": TOKEN, "Content-Type": "application/json"}
-LOGIN = {"Authorization": "Bearer sk-ant-oat01-login"}
-BODY = b'{"model":"claude-opus-4-8",  "max_tokens":5,"not_yet_known":{"b":1,"a":1.0},"messages":[],"stream":true}'
-
-
-@asynccontextmanager
-async def claude_mode(play: Play, **how: Any) -> AsyncIterator[tuple[str, AnthropicUpstream]]:
-    """The URL of a proxy in front of a Claude that plays `play`."""
-    async with anthropic_upstream(play) as upstream:
-        backends: dict[Any, Backend] = {"claude": ClaudeBackend(Claude(url=upstream.url), Deadlines())}
-        router = Router(backends, Routes(Target("claude")))
-        async with serving(router, TOKEN, **how) as address:
-            yield address.url, upstream
-
-
-async def ask(
-    url: str, headers: Iterable[tuple[str, str]], body: bytes = BODY, method: str = "POST", path: str = "/v1/messages"
-) -> tuple[aiohttp.ClientResponse, bytes]:
-    async with (
-        aiohttp.ClientSession(auto_decompress=False) as session,
-        session.request(method, url + path, data=body or None, headers=list(headers)) as response,
-    ):
-        return response, await response.read()
 
 
 async def test_bytes_in_are_bytes_out() -> None:
@@ -252,37 +226,6 @@ async def test_the_official_client() -> None:
     credentials = [received.header("x-api-key") + received.header("authorization") for received in upstream.requests]
     assert [any("sk-ant-test" in value for value in values) for values in credentials] == [True] * 3
     assert not any(TOKEN.encode() in received.head + received.body for received in upstream.requests)
-
-
-class Kept:
-    """Recorders that keep what they are told."""
-
-    def __init__(self) -> None:
-        self.events: list[Mapping[str, Any]] = []
-        self.notes: list[tuple[str, Mapping[str, Any]]] = []
-        self.ends: list[tuple[int, str]] = []
-        self.moments: list[str] = []
-        self.bodies: list[Mapping[str, Any] | bytes] = []
-
-    def begin(self, request_id: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Recorder:
-        return self
-
-    def note(self, kind: str, **facts: Any) -> None:
-        self.notes.append((kind, facts))
-
-    def sent(self, body: Mapping[str, Any] | bytes) -> None:
-        self.bodies.append(body)
-
-    def mark(self, moment: str) -> None:
-        self.moments.append(moment)
-
-    def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
-        self.events += events
-
-    def whole(self, body: Mapping[str, Any]) -> None: ...
-
-    def finish(self, status: int, outcome: str, error: str | None = None) -> None:
-        self.ends.append((status, outcome))
 
 
 async def test_the_trace_sees_the_stream() -> None:

@@ -1,0 +1,116 @@
+"""A second pair of eyes on an answer that is handed on: it fills the trace, and knows whether the answer is whole.
+
+Nothing that it sees changes a byte. What it cannot understand ends the watching, not the answer.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from anyclaude.errors import GrammarError, UpstreamBroken
+from anyclaude.trace.record import Recorder
+from anyclaude.wire.grammar import Grammar
+from anyclaude.wire.json import decode_lenient
+from anyclaude.wire.sse import ServerEvent, SseDecoder
+
+log = logging.getLogger(__name__)
+
+LARGEST_KEPT: Final = 8 * 1024 * 1024
+"""Bytes of an answer in one piece that are held for its trace; a larger one has none of its body there."""
+
+_TRUNCATED: Final = "Claude's answer ended before it was complete"
+_LAST: Final = ("message_stop", "error")
+
+
+class Watch(Protocol):
+    """Neither method changes anything of the answer."""
+
+    def feed(self, read: bytes) -> None:
+        """Take what was read. Never raises."""
+
+    def end(self) -> str | None:
+        """The answer is over. What Claude says is wrong, None where nothing is. Raises UpstreamBroken for a cut one."""
+
+
+class StreamWatch:
+    """Reads a stream. Whole is one that ends in `message_stop` or says itself what went wrong."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._decoder: SseDecoder | None = SseDecoder()
+        self._grammar: Grammar | None = Grammar()
+        self._begun = False
+        self._whole = False
+        self._failure: str | None = None
+
+    def feed(self, read: bytes) -> None:
+        if self._decoder is None:
+            return
+        try:
+            events = self._decoder.feed(read)
+        except UpstreamBroken as error:
+            log.warning("the stream is no longer watched: %s", error.message)
+            self._decoder, self._whole = None, True
+            return
+        self._take([decoded for event in events if (decoded := _decoded(event)) is not None])
+
+    def end(self) -> str | None:
+        self.feed(b"\n\n")  # an event that lacks its blank line was said all the same
+        if not self._whole:
+            raise UpstreamBroken(_TRUNCATED)
+        return self._failure
+
+    def _take(self, events: list[Mapping[str, Any]]) -> None:
+        if events and not self._begun:
+            self._begun = True
+            self._recorder.mark("first_event")
+        for event in events:
+            self._check(event)
+        self._recorder.feed(events)
+
+    def _check(self, event: Mapping[str, Any]) -> None:
+        kind = event["type"]
+        self._whole = self._whole or kind in _LAST
+        if kind == "error":
+            self._failure = _said(event)
+        if self._grammar is None:
+            return
+        try:
+            self._grammar.feed(event)
+        except (GrammarError, KeyError, TypeError, AttributeError) as error:
+            log.info("Claude's stream has something that is not known here: %s", error)
+            self._recorder.note("warning", text="the stream holds something that is not known here", found=str(error))
+            self._grammar = None
+
+
+class WholeWatch:
+    """Keeps an answer in one piece for the trace."""
+
+    def __init__(self, recorder: Recorder, status: int) -> None:
+        self._recorder = recorder
+        self._status = status
+        self._body: bytearray | None = bytearray()
+
+    def feed(self, read: bytes) -> None:
+        if self._body is not None and len(self._body) + len(read) <= LARGEST_KEPT:
+            self._body += read
+        else:
+            self._body = None
+
+    def end(self) -> str | None:
+        body = decode_lenient(bytes(self._body or b""))
+        if isinstance(body, Mapping):
+            self._recorder.whole(body)
+        return None if self._status < 400 else _said(body) or f"Claude answered with status {self._status}"
+
+
+def _decoded(event: ServerEvent) -> Mapping[str, Any] | None:
+    value = decode_lenient(event.data)
+    return value if isinstance(value, Mapping) and isinstance(value.get("type"), str) else None
+
+
+def _said(body: object) -> str:
+    match body:
+        case {"error": {"message": str() as message}}:
+            return f"Claude said: {message[:600]}"
+    return ""
