@@ -53,7 +53,7 @@ Examples:
   anyclaude --model=qwen3-coder --continue     a certain model, and claude's own --continue
   anyclaude -- --version                       claude's version, not ours
   LMSTUDIO_URL=http://localhost:1234/v1 anyclaude
-  anyclaude trace list                         past requests that were recorded; also show, diff
+  anyclaude trace list                         past requests that were recorded; also show, diff, replay
   anyclaude --proxy-only                       prints two lines to paste into another terminal, then serves
 
 Upstreams: LMSTUDIO_URL (http://localhost:8082/v1), LMSTUDIO_MODEL, LMSTUDIO_API_KEY,

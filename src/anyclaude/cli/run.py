@@ -17,6 +17,7 @@ from anyclaude import __version__
 from anyclaude.backends.registry import open_router
 from anyclaude.cli.args import Split
 from anyclaude.cli.diagnose import asks_for_check, diagnose
+from anyclaude.cli.folders import folders
 from anyclaude.cli.logs import keep_quiet, open_log
 from anyclaude.cli.output import FAULT, SETUP_FAILED, Terminal
 from anyclaude.cli.show_config import table
@@ -25,7 +26,7 @@ from anyclaude.config.model import Settings
 from anyclaude.config.schema import schema_text
 from anyclaude.config.secrets import secrets_of
 from anyclaude.config.trust import trust
-from anyclaude.errors import AnyclaudeError, SetupError
+from anyclaude.errors import AnyclaudeError
 from anyclaude.launch.session import Parts, launch_token, session
 from anyclaude.launch.signals import Interrupted
 from anyclaude.server.serve import serving
@@ -69,20 +70,10 @@ def run(given: Split) -> int:
 
 
 def _resolved(given: Split, screen: Terminal) -> Resolved:
-    resolved = resolve(given.ours, os.environ, *_folders())
+    resolved = resolve(given.ours, os.environ, *folders())
     for notice in resolved.notices:
         screen.say(notice)
     return resolved
-
-
-def _folders() -> tuple[Path, Path]:
-    """The working directory and the home directory. Raises SetupError."""
-    try:
-        return Path.cwd(), Path.home()
-    except OSError:
-        raise SetupError("the working directory is gone; change to another") from None
-    except RuntimeError:
-        raise SetupError("there is no home directory; set HOME") from None
 
 
 def _show_config(given: Split, screen: Terminal) -> int:
@@ -96,7 +87,7 @@ def _show_schema(given: Split, screen: Terminal) -> int:
 
 
 def _trust(given: Split, screen: Terminal) -> int:
-    screen.say(trust(*_folders()))
+    screen.say(trust(*folders()))
     return 0
 
 

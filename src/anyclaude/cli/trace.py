@@ -1,23 +1,26 @@
-"""`anyclaude trace`: past requests, to be listed, read and compared.
+"""`anyclaude trace`: past requests, to be listed, read, compared and asked again.
 
 What models and tools wrote is printed as `rich.text.Text`, which is never taken for markup.
 """
 
 import argparse
+import importlib
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
+from io import TextIOWrapper
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from anyclaude.cli.folders import folders
 from anyclaude.cli.output import SETUP_FAILED, say
 from anyclaude.config.load import resolve
-from anyclaude.config.model import MODES
+from anyclaude.config.model import MODES, Settings
 from anyclaude.errors import AnyclaudeError
 from anyclaude.trace.archive import find, newest
 from anyclaude.trace.diff import Parting, parting_of
@@ -26,6 +29,13 @@ from anyclaude.trace.transcript import Kind, Summary, printable, summary, transc
 
 DIFFERENT: Final = 1
 """Exit code of `diff` for two prompts that are not the same."""
+
+INTERRUPTED: Final = 130
+STDOUT: Final = 1
+REPLAY: Final = "anyclaude.cli.replay"
+"""Loaded by its name: looking at traces must not cost the import of what speaks to upstreams."""
+
+_WANTED: Final = "a file, an id or a piece of it, or `last`"
 
 _STYLES: Final[dict[Kind, str]] = {
     "head": "bold",
@@ -39,15 +49,31 @@ _STYLES: Final[dict[Kind, str]] = {
 def run(argv: Sequence[str]) -> int:
     """Do what `anyclaude trace ARGV` asks, and return the exit code."""
     given = _parser().parse_args(argv)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a model's words may not be in the terminal's encoding
     try:
-        home = resolve({}, os.environ).settings.home
-        code: int = given.do(given, home, Console(highlight=False, markup=False, emoji=False))
+        settings = _settings(given)
+        code: int = given.do(given, settings, Console(highlight=False, markup=False, emoji=False))
+        sys.stdout.flush()
     except AnyclaudeError as error:
         say(error.message)
         return SETUP_FAILED
     except BrokenPipeError:
-        return 0  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # the reader has seen enough
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    """The flags that count for the settings, and everything else as for a launch from here."""
+    chosen = {name: getattr(given, name, None) for name in ("mode", "model")} if given.do is _replay else {}
+    resolved = resolve({name: value for name, value in chosen.items() if value}, os.environ, *folders())
+    if given.do is _replay:
+        for notice in resolved.notices:
+            say(notice)
+    return resolved.settings
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,17 +85,33 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     listing.set_defaults(do=_list)
     showing = commands.add_parser("show", help="one request to read")
-    showing.add_argument("trace", help="a file, an id or a piece of it, or `last`")
+    showing.add_argument("trace", metavar="TRACE", help=_WANTED)
     showing.set_defaults(do=_show)
     comparing = commands.add_parser("diff", help="where two prompts begin to differ; exit code 1 when they do")
-    comparing.add_argument("first")
-    comparing.add_argument("second")
+    comparing.add_argument("first", metavar="TRACE", help=_WANTED)
+    comparing.add_argument("second", metavar="TRACE", help="another")
     comparing.set_defaults(do=_diff)
+    _add_replay(commands.add_parser("replay", help="ask a recorded request again, of any backend"))
     return parser
 
 
-def _list(given: argparse.Namespace, home: Path, console: Console) -> int:
-    rows = [(path, summary(record)) for path, record in newest(home, given.mode, max(given.n, 0))]
+def _add_replay(replaying: argparse.ArgumentParser) -> None:
+    replaying.description = (
+        "Ask a recorded request again, through the settings of a launch from this directory, and say what differs from "
+        "the recorded answer. No tool is run. Exit code 1 when the answer does not come whole."
+    )
+    replaying.add_argument("trace", metavar="TRACE", help=_WANTED)
+    replaying.add_argument("--mode", choices=MODES, required=True, help="who is asked")
+    replaying.add_argument("--model", help="the upstream's name of the model, in place of what the settings say")
+    replaying.add_argument(
+        "--stream", action=argparse.BooleanOptionalAction, default=True, help="show the answer as it comes (default)"
+    )
+    replaying.add_argument("--json", action="store_true", help="one JSON object in place of the screen")
+    replaying.set_defaults(do=_replay)
+
+
+def _list(given: argparse.Namespace, settings: Settings, console: Console) -> int:
+    rows = [(path, summary(record)) for path, record in newest(settings.home, given.mode, max(given.n, 0))]
     if given.json:
         for path, row in rows:
             print(json.dumps({**asdict(row), "file": str(path)}))
@@ -89,16 +131,21 @@ def _cells(row: Summary) -> list[str]:
     return [when, row.mode, row.model, row.role, *counts, cost, ms, row.outcome, row.id[-8:]]
 
 
-def _show(given: argparse.Namespace, home: Path, console: Console) -> int:
-    for piece in transcript(find(home, given.trace)):
+def _show(given: argparse.Namespace, settings: Settings, console: Console) -> int:
+    for piece in transcript(find(settings.home, given.trace)):
         console.print(Text(piece.title, style=_STYLES[piece.kind]), soft_wrap=True)
         if piece.text:
             console.print(Text(piece.text), soft_wrap=True)
     return 0
 
 
-def _diff(given: argparse.Namespace, home: Path, console: Console) -> int:
-    first, second = _prompts(find(home, given.first), find(home, given.second))
+def _replay(given: argparse.Namespace, settings: Settings, console: Console) -> int:
+    code: int = importlib.import_module(REPLAY).replay(given, find(settings.home, given.trace), settings, console)
+    return code
+
+
+def _diff(given: argparse.Namespace, settings: Settings, console: Console) -> int:
+    first, second = _prompts(find(settings.home, given.first), find(settings.home, given.second))
     parting = parting_of(first, second)
     if parting is None:
         console.print(f"the prompts are the same: {len(blocks_of(first))} blocks")

@@ -19,7 +19,7 @@ class Recorder(Protocol):
         """The body that goes upstream, after the chain and the conversion. Called again for every further attempt."""
 
     def mark(self, moment: str) -> None:
-        """A moment: `accepted` (the upstream's head came), `first_event`, `first_token`."""
+        """A moment: `accepted` (the upstream's head came), `first_event`. A recorder marks `first_token` itself."""
 
     def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Anthropic events as they went to the client; folded into the message of the record."""

@@ -24,6 +24,7 @@ class TraceRecorder:
         self._now = now
         self._began = now()
         self._notes: list[dict[str, Any]] = []
+        self._silent = True
 
     def note(self, kind: str, **facts: Any) -> None:
         if len(self._notes) < MOST_NOTES:
@@ -41,6 +42,8 @@ class TraceRecorder:
 
     def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
         try:
+            if self._silent:
+                self._look_for_a_token(events := list(events))
             self._draft.feed(events)
         except Exception as failure:  # as above
             self._draft.failed(failure)
@@ -61,6 +64,11 @@ class TraceRecorder:
             self._take(draft)
         except Exception as failure:  # as above
             draft.failed(failure)
+
+    def _look_for_a_token(self, events: Iterable[Mapping[str, Any]]) -> None:
+        if any(event.get("type") == "content_block_delta" for event in events):
+            self._silent = False
+            self.mark("first_token")
 
     def _at(self) -> float:
         return round((self._now() - self._began) * 1000, 1)

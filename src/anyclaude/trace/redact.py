@@ -19,7 +19,9 @@ from anyclaude.convert.reasoning import PREFIX, opened, sealed
 from anyclaude.wire.json import decode_lenient, encode
 
 MARK: Final = "[redacted]"
-_NAMES: Final = r"authorization|cookie|token(?!s|_count|iz)|secret|passw(?:or)?d|passphrase|api[-_]?key|private[-_]?key"
+_NAMES: Final = (
+    r"authorization|cookie|(?<!first_)token(?!s|_count|iz)|secret|passw(?:or)?d|passphrase|api[-_]?key|private[-_]?key"
+)
 _NAME: Final = re.compile(_NAMES, re.IGNORECASE)
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
 _NAMED: Final = re.compile(

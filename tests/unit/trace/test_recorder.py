@@ -63,6 +63,17 @@ def test_an_answer_that_was_not_streamed() -> None:
     assert found["usage"] == {"output_tokens": 3}
 
 
+def test_the_first_token_is_told_from_the_first_event() -> None:
+    taken: list[bytes] = []
+    one = recorder(taken)
+    one.feed([{"type": "message_start", "message": {}}])
+    one.mark("first_event")
+    for text in "ab":
+        one.feed([{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}])
+    one.finish(200, "complete")
+    assert finished(taken)["timings_ms"] == {"first_event": 1000.0, "first_token": 2000.0, "end": 3000.0}
+
+
 def test_bodies_are_kept_as_they_were_told() -> None:
     taken: list[bytes] = []
     body: dict[str, Any] = {"messages": ["before"]}

@@ -23,7 +23,17 @@ NAMES = [
     "passwd",
     "private_key",
 ]
-FREE = ["max_tokens", "input_tokens", "cache_read_input_tokens", "token_count", "tokenizer", "model", "key", "keys"]
+FREE = [
+    "max_tokens",
+    "first_token",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "token_count",
+    "tokenizer",
+    "model",
+    "key",
+    "keys",
+]
 
 SHAPES = [
     "sk-ant-api03-AbCdEfGhIjKlMnOp",
