@@ -8,6 +8,7 @@ from typing import Any
 
 from mlx_worker.engine import Event, Generation, Sink
 from mlx_worker.output import OutputReader
+from mlx_worker.prefix_entry import Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Job:
     cached: int = 0
     done: int = 0
     kv: Any = None
+    cuts: dict[int, Cut] = field(default_factory=dict)
     uid: int | None = None
     reader: OutputReader | None = None
     completion: int = 0

@@ -3,13 +3,11 @@
 mlx-lm's parts are unversioned below `load`, so it is pinned, and tests/integration/mlx_worker/test_mlx_contract.py
 holds every name used here. What it leaves to its callers is done here:
 
-- a state handed out by `BatchGenerator` is lazy, or a slice, and would pin the whole batch's memory, so it is
-  evaluated and, where it is a slice, copied;
-- a copy of a state is free until one side writes, then all of it is copied, so a copy cut back owns only its part;
+- a state handed out by `BatchGenerator` is lazy, or a slice, and would pin the whole batch's memory, so it is detached
+  (`mlx_states`);
 - a state must never cover the whole prompt: the last token is what the first step computes.
 """
 
-import copy
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,13 +16,15 @@ from typing import Any
 import mlx.core as mx
 import mlx_lm
 from mlx_lm.generate import BatchGenerator, StopSequences, TextStateMachine, make_text_state_machine
-from mlx_lm.models.cache import ArraysCache, KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache
 from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_logits_processors, make_sampler
 
+from mlx_worker import mlx_states
 from mlx_worker.chat_template import TokenizerTemplate
 from mlx_worker.engine import ModelCard, Sampling
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.model_folder import name_of, sampling_of
+from mlx_worker.prefix_entry import Cut
 from mlx_worker.runner import Markers, Splitter, Step
 
 DEFAULT_CONTEXT = 32_768
@@ -38,6 +38,7 @@ class MlxRunner:
 
     def __init__(self, model: Any, tokenizer: Any, card: ModelCard, max_batch: int) -> None:
         self.card = card
+        self.cuttable = all(map(mlx_states.is_plain, make_prompt_cache(model)))
         self.chat = TokenizerTemplate(tokenizer)
         self.markers = _markers(tokenizer)
         self._model, self._tokenizer, self._max_batch = model, tokenizer, max_batch
@@ -52,26 +53,22 @@ class MlxRunner:
     def new_kv(self) -> Any:
         return make_prompt_cache(self._model)
 
-    def fork(self, kv: Any, length: int | None = None) -> Any:
-        twin = copy.deepcopy(kv)
-        if length is not None:
-            surplus = max(_computed(layer) for layer in twin) - length
-            if surplus > 0 and can_trim_prompt_cache(twin):
-                trim_prompt_cache(twin, surplus)
-                _own_only_what_is_left(twin)
-        self._evaluate(twin)
-        return twin
+    def fork(self, kv: Any, length: int | None = None, cut: Cut | None = None) -> Any:
+        return mlx_states.fork(kv, length, cut)
+
+    def cut(self, kv: Any) -> Cut:
+        return mlx_states.cut_of(kv)
 
     def trimmable(self, kv: Any) -> bool:
         return bool(can_trim_prompt_cache(kv))
 
     def nbytes(self, kv: Any) -> int:
-        return sum(int(layer.nbytes) for layer in kv)
+        return mlx_states.nbytes(kv)
 
     def prefill(self, kv: Any, tokens: Sequence[int]) -> None:
         with mx.stream(self._generator.stream):
             self._model(mx.array(list(tokens))[None], cache=kv)
-            self._evaluate(kv)
+            mlx_states.evaluate(kv)
         mx.clear_cache()
 
     def start(self, kv: Any, prompt: Sequence[int], max_tokens: int, sampling: Sampling) -> int:
@@ -99,8 +96,7 @@ class MlxRunner:
             return Step(response.uid, detokenizer.last_segment)
         detokenizer.finalize()
         del self._detokenizers[response.uid]
-        _own_recurrent_states(response.prompt_cache)
-        self._evaluate(response.prompt_cache)
+        mlx_states.detach(response.prompt_cache)
         return Step(
             response.uid,
             detokenizer.last_segment,
@@ -112,8 +108,7 @@ class MlxRunner:
     def drop(self, uid: int) -> tuple[Any, Sequence[int]]:
         kv, tokens = self._generator.remove([uid], return_prompt_caches=True)[uid]
         self._detokenizers.pop(uid, None)
-        _own_recurrent_states(kv)
-        self._evaluate(kv)
+        mlx_states.detach(kv)
         return kv, list(tokens)
 
     def rebuild(self) -> None:
@@ -124,30 +119,6 @@ class MlxRunner:
 
     def close(self) -> None:
         self._generator.close()
-
-    def _evaluate(self, kv: Any) -> None:
-        mx.eval([layer.state for layer in kv])
-
-
-def _computed(layer: Any) -> int:
-    """Tokens in one layer's state."""
-    return int(getattr(layer, "offset", 0)) if not hasattr(layer, "caches") else max(map(_computed, layer.caches))
-
-
-def _own_only_what_is_left(kv: Any) -> None:
-    """Without this, the first write would copy the whole state that was cut back, however long it was."""
-    for layer in kv:
-        if type(layer) is KVCache and layer.keys is not None:
-            layer.keys = mx.contiguous(layer.keys[..., : layer.offset, :])
-            layer.values = mx.contiguous(layer.values[..., : layer.offset, :])
-
-
-def _own_recurrent_states(kv: Any) -> None:
-    """Taken out of a batch they are slices of it, each of which would pin the memory of all."""
-    for layer in kv:
-        if isinstance(layer, ArraysCache):
-            layer.cache = [None if part is None else mx.contiguous(part) for part in layer.cache]
-        _own_recurrent_states(getattr(layer, "caches", ()))
 
 
 @lru_cache(maxsize=32)

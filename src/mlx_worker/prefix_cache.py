@@ -1,70 +1,35 @@
-"""Which computed prefixes are kept, and how the longest one that fits a prompt is found. Knows nothing of arrays.
-
-An entry is a token sequence with the opaque state (KV) that computing it left behind. Two kinds of state:
-
-- trimmable (plain attention): the state of `a b c d` also serves a prompt that starts `a b x`, cut back to `a b`;
-- fixed (recurrent, sliding window past its size): it serves only prompts that start with the whole sequence.
+"""Which computed prefixes are kept, and how the longest one that fits a prompt is found.
 
 The index is a map from block hashes to entries. Tokens are cut into blocks of `BLOCK`; each block's key hashes its
 tokens and the key before it, so that equal keys mean equal prefixes. A lookup hashes the prompt once, block by block,
 until no entry goes on, then compares the few candidates there token by token: O(n), however many entries there are.
 Keys only find candidates: what is handed out was compared in full.
 
-When the budget (bytes, entries) is passed, the least recently used entry goes, answers before prompts before system
-prompts; never the newest one, which is what the next request will ask for.
+When the budget (bytes, entries) is passed, the least recently used entry goes. Prompts count as used somewhat later
+than they were, system prompts much later: answers go before prompts before system prompts, until those are old. The
+newest entry, which is what the next request will ask for, never goes, and those of active sessions go last.
 """
 
-from array import array
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic
 
-KV = TypeVar("KV")
-Kind = Literal["assistant", "user", "system"]
-EVICTION_ORDER: tuple[Kind, ...] = ("assistant", "user", "system")
+from mlx_worker.prefix_entry import BLOCK, KV, WIDTH, Cut, Entry, Hit, Kind, pack, shared_tokens
 
-BLOCK = 32
-SHORTEST_HIT = 8  # tokens; less is not worth a copy
-_WIDTH = 4  # bytes a token
+GRACE: Final[Mapping[Kind, int]] = {"assistant": 0, "user": 32, "system": 512}
+"""By how many uses of the cache an entry counts as younger than it is."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry(Generic[KV]):
-    """`packed` is the token sequence, four bytes a token; `keys` the block keys from the root on."""
-
-    packed: bytes
-    keys: tuple[bytes, ...]
-    kv: KV
-    nbytes: int
-    kind: Kind
-    trimmable: bool
-
-    def __len__(self) -> int:
-        return len(self.packed) // _WIDTH
-
-    @property
-    def serial(self) -> bytes:
-        """A short name of the whole sequence."""
-        return self.keys[-1] + self.packed[(len(self.keys) - 1) * BLOCK * _WIDTH :]
-
-
-@dataclass(frozen=True, slots=True)
-class Hit(Generic[KV]):
-    """`length` tokens of the prompt are computed in `entry.kv`, which is to be copied and cut back to them."""
-
-    entry: Entry[KV]
-    length: int
+SHORTEST_HIT: Final = 8
+"""Tokens; less is not worth a copy."""
 
 
 @dataclass(slots=True)
 class _Node(Generic[KV]):
-    """What is known at one block key: trimmable entries that reach it, and entries that end within the next block."""
+    """What is known at one block key: entries that reach it, and those of them that end within the next block."""
 
     reaching: dict[bytes, Entry[KV]] = field(default_factory=dict)
     ending: dict[bytes, Entry[KV]] = field(default_factory=dict)
-    entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +46,27 @@ class CacheFigures:
 
 
 class PrefixCache(Generic[KV]):
-    """`salt` separates domains: entries stored under one salt are never found under another."""
+    """`salt` separates domains: entries stored under one salt are never found under another.
+
+    active: the sessions whose entries go last.
+    """
 
     def __init__(self, max_bytes: int, max_entries: int = 256, salt: bytes = b"") -> None:
         self.max_bytes = max_bytes
         self.max_entries = max_entries
+        self.active: Collection[str] = ()
         self._root = blake2b(salt, digest_size=16).digest()
         self._nodes: dict[bytes, _Node[KV]] = {}
-        self._recent: dict[Kind, OrderedDict[bytes, Entry[KV]]] = {k: OrderedDict() for k in EVICTION_ORDER}
+        self._entries: dict[bytes, Entry[KV]] = {}
+        self._uses = 0
         self._nbytes = self._tokens = self._hit_tokens = self._prompt_tokens = self._evicted = 0
 
     def __len__(self) -> int:
-        return sum(len(entries) for entries in self._recent.values())
+        return len(self._entries)
 
     def __iter__(self) -> Iterator[Entry[KV]]:
         """From the first to be evicted to the last."""
-        for kind in EVICTION_ORDER:
-            yield from self._recent[kind].values()
+        return iter(sorted(self._entries.values(), key=self._worth))
 
     def figures(self) -> CacheFigures:
         return CacheFigures(
@@ -119,108 +88,121 @@ class PrefixCache(Generic[KV]):
         hit = self.peek(tokens)
         if hit is not None:
             self._hit_tokens += hit.length
-            self._recent[hit.entry.kind].move_to_end(hit.entry.serial)
+            hit.entry.used = self._use()
         return hit
 
     def peek(self, tokens: Sequence[int]) -> Hit[KV] | None:
         """As `lookup`, but leaves no trace."""
-        packed = _pack(tokens[:-1])
+        packed = pack(tokens[:-1])
         path = [self._root]
         for key in self._keys_after_root(packed):
             if key not in self._nodes:
                 break
             path.append(key)
+        best: Hit[KV] | None = None
+        seen: set[bytes] = set()
         for depth in range(len(path) - 1, -1, -1):
-            if hit := self._best_at(path[depth], depth, packed):
-                return hit
-        return None
+            for hit in self._hits_at(path[depth], depth, packed, seen):
+                best = hit if best is None or hit.length > best.length else best
+            if best and best.length >= depth * BLOCK:
+                break  # who parts earlier shares less
+        return best
 
-    def store(self, tokens: Sequence[int], kv: KV, *, nbytes: int, kind: Kind, trimmable: bool) -> list[Entry[KV]]:
-        """Keep a state; returns the entries that had to go for it. What alone passes the budget is not kept."""
-        if not tokens or nbytes > self.max_bytes or self.max_entries < 1:
+    def store(
+        self,
+        tokens: Sequence[int],
+        kv: KV,
+        *,
+        nbytes: int,
+        kind: Kind,
+        cuts: Mapping[int, Cut] | None = None,
+        session: str | None = None,
+    ) -> list[Entry[KV]]:
+        """Keep a state of `nbytes` without its cuts; returns the entries that had to go for it.
+
+        What alone passes the budget is not kept. Entries that the new one serves as well are dropped for it.
+        """
+        packed = pack(tokens)
+        entry = Entry(packed, (self._root, *self._keys_after_root(packed)), kv, nbytes, kind, cuts, session, 0)
+        if not tokens or entry.nbytes > self.max_bytes or self.max_entries < 1:
             return []
-        packed = _pack(tokens)
-        entry = Entry(packed, (self._root, *self._keys_after_root(packed)), kv, nbytes, kind, trimmable)
-        self._drop_covered(entry)
+        entry.used = self._use()
+        self._take_over(entry)
         self._insert(entry)
-        return self._evict(keep=entry)
+        return self.shrink(self.max_bytes, keep=entry)
 
-    def clear(self) -> None:
-        self._nodes.clear()
-        for entries in self._recent.values():
-            entries.clear()
-        self._nbytes = self._tokens = 0
-
-    def _keys_after_root(self, packed: bytes) -> Iterator[bytes]:
-        key, step = self._root, BLOCK * _WIDTH
-        for start in range(0, len(packed) - step + 1, step):
-            key = blake2b(packed[start : start + step], digest_size=16, key=key).digest()
-            yield key
-
-    def _best_at(self, key: bytes, depth: int, packed: bytes) -> Hit[KV] | None:
-        node = self._nodes.get(key)
-        if node is None:
-            return None
-        known = depth * BLOCK * _WIDTH
-        found = [Hit(entry, _usable(entry, packed, known)) for entry in (node.reaching | node.ending).values()]
-        found.sort(key=lambda hit: hit.length, reverse=True)
-        worthy = (hit for hit in found if hit.length >= SHORTEST_HIT)
-        return next((hit for hit in worthy if hit.entry.packed[:known] == packed[:known]), None)
-
-    def _drop_covered(self, newer: Entry[KV]) -> None:
-        """A trimmable state serves all that its prefixes did. System prompts stay: they outlive the conversation."""
-        for entries in self._recent.values():
-            if same := entries.get(newer.serial):
-                self._remove(same)
-        for key in newer.keys if newer.trimmable else ():
-            node = self._nodes.get(key)
-            for entry in list(node.ending.values()) if node else ():
-                if entry.kind != "system" and newer.packed.startswith(entry.packed):
-                    self._remove(entry)
-
-    def _insert(self, entry: Entry[KV]) -> None:
-        for key in entry.keys:
-            node = self._nodes.setdefault(key, _Node())
-            node.entries += 1
-            if entry.trimmable:
-                node.reaching[entry.serial] = entry
-        self._nodes[entry.keys[-1]].ending[entry.serial] = entry
-        self._recent[entry.kind][entry.serial] = entry
-        self._nbytes += entry.nbytes
-        self._tokens += len(entry)
-
-    def _remove(self, entry: Entry[KV]) -> None:
-        self._nodes[entry.keys[-1]].ending.pop(entry.serial)
-        for key in entry.keys:
-            node = self._nodes[key]
-            node.entries -= 1
-            node.reaching.pop(entry.serial, None)
-            if not node.entries:
-                del self._nodes[key]
-        del self._recent[entry.kind][entry.serial]
-        self._nbytes -= entry.nbytes
-        self._tokens -= len(entry)
-
-    def _evict(self, keep: Entry[KV]) -> list[Entry[KV]]:
+    def shrink(self, max_bytes: int, keep: Entry[KV] | None = None) -> list[Entry[KV]]:
+        """Let entries go until the rest fits, but not `keep`; returns those that went."""
         gone: list[Entry[KV]] = []
-        while self._nbytes > self.max_bytes or len(self) > self.max_entries:
-            oldest = next(entry for entry in self if entry is not keep)
-            self._remove(oldest)
+        while self._nbytes > max_bytes or len(self) > self.max_entries:
+            others = [entry for entry in self._entries.values() if entry is not keep]
+            if not others:
+                break
+            oldest = min(others, key=self._worth)
+            self.remove(oldest)
             gone.append(oldest)
         self._evicted += len(gone)
         return gone
 
+    def remove(self, entry: Entry[KV]) -> None:
+        """Forget an entry that is in the cache."""
+        self._nodes[entry.keys[-1]].ending.pop(entry.serial)
+        for key in entry.keys:
+            node = self._nodes[key]
+            node.reaching.pop(entry.serial)
+            if not node.reaching:
+                del self._nodes[key]
+        del self._entries[entry.serial]
+        self._nbytes -= entry.nbytes
+        self._tokens -= len(entry)
 
-def _pack(tokens: Sequence[int]) -> bytes:
-    return array("I", tokens).tobytes()
+    def clear(self) -> None:
+        self._nodes.clear()
+        self._entries.clear()
+        self._nbytes = self._tokens = 0
 
+    def _use(self) -> int:
+        self._uses += 1
+        return self._uses
 
-def _usable(entry: Entry[KV], packed: bytes, known: int) -> int:
-    """Tokens of the prompt that the entry serves, given that the first `known` bytes are the same."""
-    if not entry.trimmable:
-        return len(entry) if len(entry.packed) <= len(packed) and packed.startswith(entry.packed) else 0
-    end = known
-    limit = min(len(entry.packed), len(packed))
-    while end < limit and entry.packed[end : end + _WIDTH] == packed[end : end + _WIDTH]:
-        end += _WIDTH
-    return end // _WIDTH
+    def _worth(self, entry: Entry[KV]) -> tuple[bool, int]:
+        return entry.session in self.active, entry.used + GRACE[entry.kind]
+
+    def _keys_after_root(self, packed: bytes) -> Iterator[bytes]:
+        key, step = self._root, BLOCK * WIDTH
+        for start in range(0, len(packed) - step + 1, step):
+            key = blake2b(packed[start : start + step], digest_size=16, key=key).digest()
+            yield key
+
+    def _hits_at(self, key: bytes, depth: int, packed: bytes, seen: set[bytes]) -> Iterator[Hit[KV]]:
+        """Of the entries that share `depth` blocks with the prompt and no more. seen: those that share more."""
+        node = self._nodes.get(key)
+        known = depth * BLOCK * WIDTH
+        for serial, entry in node.reaching.items() if node else ():
+            if serial in seen:
+                continue
+            seen.add(serial)
+            length = entry.usable(shared_tokens(entry.packed, packed, known))
+            if length >= SHORTEST_HIT and entry.packed[:known] == packed[:known]:
+                yield Hit(entry, length)
+
+    def _take_over(self, newer: Entry[KV]) -> None:
+        """Drop what the new entry serves as well, and take its cuts. System prompts outlive the conversation."""
+        if same := self._entries.get(newer.serial):
+            self.remove(same)
+        for key in newer.keys:
+            node = self._nodes.get(key)
+            for entry in list(node.ending.values()) if node else ():
+                if entry.kind == "system" or not newer.packed.startswith(entry.packed):
+                    continue
+                if newer.cuts is None or entry.cuts is not None:
+                    newer.inherit(entry)
+                    self.remove(entry)
+
+    def _insert(self, entry: Entry[KV]) -> None:
+        for key in entry.keys:
+            self._nodes.setdefault(key, _Node()).reaching[entry.serial] = entry
+        self._nodes[entry.keys[-1]].ending[entry.serial] = entry
+        self._entries[entry.serial] = entry
+        self._nbytes += entry.nbytes
+        self._tokens += len(entry)

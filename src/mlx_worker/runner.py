@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from mlx_worker.engine import ModelCard, Sampling
+from mlx_worker.prefix_entry import Cut
 from mlx_worker.prompts import ChatTemplate
 
 EndReason = Literal["stop", "length"]
@@ -54,13 +55,26 @@ class Runner(Protocol):
         """The state of nothing computed."""
         ...
 
-    def fork(self, kv: Any, length: int | None = None) -> Any:
-        """A copy that may be written to, cut back to `length` tokens when given."""
+    @property
+    def cuttable(self) -> bool:
+        """Whether states can be cut back to any length, however long they have grown."""
         ...
 
-    def trimmable(self, kv: Any) -> bool: ...
+    def fork(self, kv: Any, length: int | None = None, cut: Cut | None = None) -> Any:
+        """A copy that may be written to, cut back to `length` tokens when given, with the cut that was made there."""
+        ...
 
-    def nbytes(self, kv: Any) -> int: ...
+    def trimmable(self, kv: Any) -> bool:
+        """Whether this state can be cut back to any length as it is."""
+        ...
+
+    def cut(self, kv: Any) -> Cut:
+        """A copy of what cannot be cut back in a state, as it is now."""
+        ...
+
+    def nbytes(self, kv: Any) -> int:
+        """Of a whole state."""
+        ...
 
     def prefill(self, kv: Any, tokens: Sequence[int]) -> None:
         """Compute tokens into `kv`. Evaluated when it returns."""

@@ -4,7 +4,8 @@ A turn does one thing: compute one chunk of one prompt, or one token for everyon
 which). Before it, cancelled requests go. A request moves `waiting -> prefilling -> decoding`, and leaves from anywhere.
 
 What was computed is kept in the prefix cache: at the end of system prompt and tools, at the end of the conversation,
-at the end of the answer, and where a cancel cut it. States that can be cut back need only the longest of these.
+at the end of the answer, and where a cancel cut it. States that can be cut back need only the longest of these; of the
+others, what cannot be cut back is copied at these places.
 
 A warming request only has its prompt computed, chunk by chunk, whenever nobody else has work.
 
@@ -21,7 +22,8 @@ from mlx_worker.engine import Failed, Finished, FinishReason, Generating, Progre
 from mlx_worker.errors import WorkerError
 from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.output import OutputReader
-from mlx_worker.prefix_cache import Kind, PrefixCache
+from mlx_worker.prefix_cache import PrefixCache
+from mlx_worker.prefix_entry import Hit, Kind, longest
 from mlx_worker.runner import Runner, Step
 from mlx_worker.scheduler import PrefillOrder, TimeShare
 
@@ -96,11 +98,11 @@ class Turns:
             if job.uid is not None:
                 kv, tokens = self._runner.drop(job.uid)
                 del self.decoding[job.uid]
-                self._keep(tokens, kv, "assistant")
+                self._keep(job, tokens, kv, "assistant")
             elif job in self.prefilling:
                 self.prefilling.remove(job)
                 if job.done > job.cached:
-                    self._keep(job.tokens[: job.done], job.kv, "user")
+                    self._keep(job, job.tokens[: job.done], job.kv, "user")
             else:
                 self._leave_waiting(job)
             self.figures.cancelled += 1
@@ -134,8 +136,16 @@ class Turns:
         self.prefilling.append(job)
         hit = self.cache.lookup(job.tokens)
         job.cached = job.done = hit.length if hit else 0
-        job.kv = self._runner.fork(hit.entry.kv, hit.length) if hit else self._runner.new_kv()
+        job.kv = self._taken(job, hit) if hit else self._runner.new_kv()
         job.tell(Progress(job.done, len(job.tokens), job.cached))
+
+    def _taken(self, job: Job, hit: Hit[Any]) -> Any:
+        """A copy of what the cache has, and its cuts."""
+        kv = self._runner.fork(hit.entry.kv, hit.length, hit.cut)
+        job.cuts = {length: cut for length, cut in (hit.entry.cuts or {}).items() if length <= hit.length}
+        if not (self._runner.cuttable or job.cuts):
+            job.cuts[hit.length] = self._runner.cut(kv)
+        return kv
 
     def _chunk(self, job: Job) -> None:
         marks = self._marks(job)
@@ -145,8 +155,10 @@ class Turns:
         self._runner.prefill(job.kv, job.tokens[job.done : end])
         job.done = end
         job.tell(Progress(end, len(job.tokens), job.cached))
-        if end in marks:
-            self._keep(job.tokens[:end], self._runner.fork(job.kv), marks[end])
+        if end in marks and not self._runner.cuttable:
+            job.cuts[end] = self._runner.cut(job.kv)
+        if marks.get(end) == "system":
+            self._keep(job, job.tokens[:end], self._runner.fork(job.kv), "system")
 
     def _chunk_tokens(self) -> int:
         """Small enough to take no longer than `CHUNK_SECONDS` here: a cancel and a short request wait for one chunk."""
@@ -155,18 +167,18 @@ class Turns:
         return min(self._limits.prefill_chunk, max(fitting, SMALLEST_CHUNK))
 
     def _marks(self, job: Job) -> dict[int, Kind]:
-        """Where to keep a copy on the way. A state that can be cut back is kept whole when decoding begins, which
-        serves all its prefixes; only the system prompt's is to outlive it."""
+        """Where to stop on the way: to keep the system prompt's state, which is to outlive the conversation's, and to
+        make a cut where the next turn will start, for states that cannot be cut back there later."""
         prompt = job.generation.prompt
         marks: dict[int, Kind] = {prompt.system_end: "system"}
-        if not self._runner.trimmable(job.kv):
+        if not self._runner.cuttable:
             marks.setdefault(prompt.stable_end, "user")
         return {end: kind for end, kind in marks.items() if job.done < end <= job.last}
 
     def _end_warming(self, job: Job) -> None:
         self.prefilling.remove(job)
         if job.last != job.generation.prompt.system_end:  # there it has been kept on the way
-            self._keep(job.tokens[: job.last], job.kv, "user")
+            self._keep(job, job.tokens[: job.last], job.kv, "user")
         job.kv = None
         job.tell(Finished("stop", 0))
 
@@ -178,8 +190,7 @@ class Turns:
         job.uid = self._runner.start(job.kv, job.tokens, asked.max_tokens, asked.sampling)
         self.prefilling.remove(job)
         self.decoding[job.uid] = job
-        if self._runner.trimmable(job.kv):
-            self._keep(job.tokens[: job.last], job.kv, "user")
+        self._keep(job, job.tokens[: job.last], job.kv, "user")
         job.kv = None
 
     # -- decode ---------------------------------------------------------------------------------------------------
@@ -207,7 +218,7 @@ class Turns:
             kv, tokens = (step.kv, step.tokens) if step.end else self._runner.drop(step.uid)
             del self.decoding[step.uid]
             self._finish(job, step.end or "stop")
-            self._keep(tokens, kv, "assistant")
+            self._keep(job, tokens, kv, "assistant")
 
     def _finish(self, job: Job, reason: FinishReason) -> None:
         assert job.reader is not None
@@ -222,9 +233,13 @@ class Turns:
 
     # -- common ---------------------------------------------------------------------------------------------------
 
-    def _keep(self, tokens: Sequence[int], kv: Any, kind: Kind) -> None:
-        runner = self._runner
-        self.cache.store(tokens, kv, nbytes=runner.nbytes(kv), kind=kind, trimmable=runner.trimmable(kv))
+    def _keep(self, job: Job, tokens: Sequence[int], kv: Any, kind: Kind) -> None:
+        nbytes, cuts = self._runner.nbytes(kv), None
+        if not self._runner.trimmable(kv):
+            whole = self._runner.cut(kv)
+            nbytes -= whole.nbytes
+            cuts = longest({**job.cuts, len(tokens): whole})
+        self.cache.store(tokens, kv, nbytes=nbytes, kind=kind, cuts=cuts, session=job.generation.session)
 
     def _reassure(self) -> None:
         """Nobody who waits hears nothing for long: the caller can tell computing from dead."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlx_worker.engine import Conversation, Generation, ModelCard, Prompt, Sampling
+from mlx_worker.prefix_entry import Cut
 from mlx_worker.runner import Markers, Splitter, Step
 
 EOS = 0
@@ -77,10 +78,18 @@ class FakeRunner:
     def new_kv(self) -> list[int]:
         return []
 
-    def fork(self, kv: list[int], length: int | None = None) -> list[int]:
-        if length is not None and length < len(kv):
-            assert self.cut_back, "this state cannot be cut back"
+    @property
+    def cuttable(self) -> bool:
+        return self.cut_back
+
+    def fork(self, kv: list[int], length: int | None = None, cut: Cut | None = None) -> list[int]:
+        if length is not None and length < len(kv) and not self.cut_back:
+            assert cut is not None, "this state cannot be cut back by itself"
+            assert cut.state == kv[:length], "a cut fits the length at which it was made"
         return kv[:length]
+
+    def cut(self, kv: list[int]) -> Cut:
+        return Cut(list(kv), 1)
 
     def trimmable(self, kv: list[int]) -> bool:
         return self.cut_back

@@ -1,12 +1,14 @@
 """The index against the plainest possible model of it: a list of sequences, searched one by one."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlx_worker.prefix_cache import BLOCK, SHORTEST_HIT, Kind, PrefixCache
+from mlx_worker.prefix_cache import GRACE, SHORTEST_HIT, PrefixCache
+from mlx_worker.prefix_entry import BLOCK, MOST_CUTS, Cut, Kind
 
 BIG = 1 << 30
 LONG = list(range(1000, 1000 + 5 * BLOCK + 7))
@@ -15,28 +17,41 @@ Tokens = list[int]
 # Two letters and repeated blocks: sequences that share long beginnings, and differ anywhere, are common.
 WORDS = st.sampled_from([[1] * BLOCK, [2] * BLOCK, [1] * (BLOCK // 2), [1], [2], [1, 2, 3]])
 SEQUENCES = st.lists(WORDS, min_size=1, max_size=6).map(lambda words: [token for word in words for token in word])
-STORES = st.lists(st.tuples(SEQUENCES, st.booleans()), max_size=12)
+# Shares of a sequence at which its state can be cut back, the whole of it always; None: anywhere.
+CUTS = st.none() | st.lists(st.sampled_from([0.3, 0.5, 0.9]), max_size=2)
+STORES = st.lists(st.tuples(SEQUENCES, CUTS), max_size=12)
 
 
 @dataclass
 class Plain:
     tokens: Tokens
-    trimmable: bool
+    ends: set[int] | None
 
     def serves(self, prompt: Tokens) -> int:
         asked = prompt[:-1]
         same = next((i for i, (a, b) in enumerate(zip(self.tokens, asked, strict=False)) if a != b), None)
         shared = min(len(self.tokens), len(asked)) if same is None else same
-        if not self.trimmable and shared < len(self.tokens):
-            return 0
+        if self.ends is not None:
+            shared = max((end for end in self.ends if end <= shared), default=0)
         return shared if shared >= SHORTEST_HIT else 0
 
 
+def ends_of(tokens: Tokens, shares: Sequence[float] | None) -> set[int] | None:
+    return None if shares is None else {len(tokens), *(max(int(share * len(tokens)), 1) for share in shares)}
+
+
 def put(
-    cache: PrefixCache[object], tokens: Tokens, *, trimmable: bool = True, kind: Kind = "assistant", nbytes: int = 1
+    cache: PrefixCache[object],
+    tokens: Tokens,
+    *,
+    ends: Collection[int] | None = None,
+    kind: Kind = "assistant",
+    nbytes: int = 1,
+    session: str | None = None,
 ) -> list[Tokens]:
-    """Stores a state that is the tokens themselves; returns those of the evicted."""
-    gone = cache.store(tokens, tuple(tokens), nbytes=nbytes, kind=kind, trimmable=trimmable)
+    """Stores a state that is the tokens themselves, and cuts that are its beginnings; returns those of the evicted."""
+    cuts = None if ends is None else {end: Cut(tuple(tokens[:end]), 0) for end in ends}
+    gone = cache.store(tokens, tuple(tokens), nbytes=nbytes, kind=kind, cuts=cuts, session=session)
     return [list(entry.kv) for entry in gone if isinstance(entry.kv, tuple)]
 
 
@@ -50,32 +65,44 @@ def length(cache: PrefixCache[object], prompt: Tokens) -> int:
 
 
 @given(STORES, SEQUENCES)
-def test_finds_what_a_search_of_everything_finds(stores: list[tuple[Tokens, bool]], prompt: Tokens) -> None:
-    cache, plain = cache_of(), []
-    for tokens, trimmable in stores:
-        put(cache, tokens, trimmable=trimmable)
-        plain.append(Plain(tokens, trimmable))
-    # A sequence stored twice keeps its last kind of state only.
-    last = {tuple(entry.tokens): entry for entry in plain}
-    assert length(cache, prompt) == max((entry.serves(prompt) for entry in last.values()), default=0)
+def test_finds_what_a_search_of_everything_finds(
+    stores: list[tuple[Tokens, list[float] | None]], prompt: Tokens
+) -> None:
+    """System prompts, since those do not take each other over."""
+    cache = cache_of()
+    plain: dict[tuple[int, ...], Plain] = {}
+    for tokens, shares in stores:
+        put(cache, tokens, ends=ends_of(tokens, shares), kind="system")
+        plain[tuple(tokens)] = Plain(tokens, ends_of(tokens, shares))  # stored twice, it keeps its last state only
+    assert length(cache, prompt) == max((entry.serves(prompt) for entry in plain.values()), default=0)
 
 
 @given(STORES, SEQUENCES)
-def test_what_it_hands_out_fits_the_prompt(stores: list[tuple[Tokens, bool]], prompt: Tokens) -> None:
+def test_what_it_hands_out_fits_the_prompt(stores: list[tuple[Tokens, list[float] | None]], prompt: Tokens) -> None:
     cache = cache_of()
-    for tokens, trimmable in stores:
-        put(cache, tokens, trimmable=trimmable)
+    for tokens, shares in stores:
+        put(cache, tokens, ends=ends_of(tokens, shares))
     if hit := cache.lookup(prompt):
         assert isinstance(hit.entry.kv, tuple)
         assert list(hit.entry.kv[: hit.length]) == prompt[: hit.length]
+        assert hit.cut is None or list(hit.cut.state) == prompt[: hit.length]
         assert hit.length < len(prompt)
 
 
-@given(st.lists(st.tuples(SEQUENCES, st.booleans(), st.sampled_from(["assistant", "user", "system"])), max_size=30))
-def test_budgets_hold_and_nothing_is_left_behind(stores: list[tuple[Tokens, bool, Kind]]) -> None:
+@given(STORES)
+def test_a_longer_state_serves_all_that_those_it_replaced_did(stores: list[tuple[Tokens, list[float] | None]]) -> None:
+    cache = cache_of()
+    for tokens, shares in stores:
+        before = length(cache, [*tokens, 9])
+        put(cache, tokens, ends=ends_of(tokens, shares))
+        assert length(cache, [*tokens, 9]) >= before
+
+
+@given(st.lists(st.tuples(SEQUENCES, CUTS, st.sampled_from(["assistant", "user", "system"])), max_size=30))
+def test_budgets_hold_and_nothing_is_left_behind(stores: list[tuple[Tokens, list[float] | None, Kind]]) -> None:
     cache = cache_of(max_bytes=300, max_entries=5)
-    for tokens, trimmable, kind in stores:
-        put(cache, tokens, trimmable=trimmable, kind=kind, nbytes=len(tokens))
+    for tokens, shares, kind in stores:
+        put(cache, tokens, ends=ends_of(tokens, shares), kind=kind, nbytes=len(tokens))
         figures = cache.figures()
         assert figures.nbytes == sum(entry.nbytes for entry in cache) <= 300
         assert figures.entries == len(list(cache)) <= 5
@@ -103,7 +130,7 @@ def test_the_last_token_is_never_part_of_a_hit() -> None:
 
 def test_a_fixed_state_serves_only_what_starts_with_all_of_it() -> None:
     cache = cache_of()
-    put(cache, LONG, trimmable=False)
+    put(cache, LONG, ends=[len(LONG)])
     assert length(cache, [*LONG, 1]) == len(LONG)
     assert length(cache, LONG) == 0
     assert length(cache, [*LONG[:-1], 1, 2]) == 0
@@ -160,12 +187,53 @@ def test_a_longer_conversation_replaces_its_own_beginning_but_not_the_system_pro
     assert [len(entry) for entry in cache] == [len(LONG), 50]
 
 
-def test_fixed_states_of_one_conversation_stand_side_by_side() -> None:
+def test_a_conversation_that_cannot_be_cut_back_keeps_the_cuts_of_its_last_turns() -> None:
     cache = cache_of()
-    for end in (50, 100, len(LONG)):
-        put(cache, LONG[:end], trimmable=False)
-    assert len(cache) == 3
-    assert length(cache, [*LONG[:120], 1]) == 100
+    for end in range(50, 50 + 10 * 10, 10):
+        put(cache, LONG[:end], ends=[end])
+    (entry,) = cache
+    assert sorted(entry.cuts or ()) == [110, 120, 130, 140]
+    assert len(entry.cuts or ()) == MOST_CUTS
+    assert length(cache, [*LONG[:125], 1]) == 120
+    assert length(cache, [*LONG[:60], 1]) == 0
+
+
+def test_a_cut_before_the_parting_beats_nothing_after_it() -> None:
+    cache = cache_of()
+    put(cache, LONG, ends=[100, len(LONG)])
+    put(cache, [*LONG[:70], 7, 7], ends=None)
+    assert length(cache, [*LONG[:150], 1, 2]) == 100
+    assert length(cache, [*LONG[:90], 1, 2]) == 70
+
+
+def test_what_active_sessions_left_goes_last() -> None:
+    cache = cache_of(max_entries=2)
+    put(cache, [1] * 40, session="mine")
+    put(cache, [2] * 40, session="other")
+    cache.active = {"mine"}
+    assert put(cache, [3] * 40) == [[2] * 40]
+    assert put(cache, [4] * 40, session="mine") == [[3] * 40]
+    assert put(cache, [5] * 40) == [[1] * 40]
+
+
+def test_a_system_prompt_that_nobody_sends_any_more_goes_at_last() -> None:
+    cache = cache_of(max_entries=2)
+    put(cache, [1] * 40, kind="system")
+    put(cache, [2] * 40)
+    for _ in range(GRACE["system"] - 3):
+        cache.lookup([2] * 40)
+    assert put(cache, [3] * 40) == [[2] * 40]
+    for _ in range(3):
+        cache.lookup([3] * 40)
+    assert put(cache, [4] * 40) == [[1] * 40]
+
+
+def test_looking_up_a_long_prompt_among_many_entries_looks_at_each_once() -> None:
+    cache = cache_of()
+    long = list(range(60_000))
+    for end in range(40_000, 60_000, 500):
+        put(cache, [*long[:end], 7], ends=[1000, end + 1], kind="system")
+    assert length(cache, long) == 1000
 
 
 def test_salt_separates_domains() -> None:

@@ -132,10 +132,9 @@ def test_the_system_prompt_is_there_before_the_first_request_is_done() -> None:
 def test_states_that_cannot_be_cut_back_are_kept_at_the_stable_places() -> None:
     bench = Bench(FakeRunner(cut_back=False))
     answered(bench, [*SYSTEM, *prompt(20, 500)], system_end=40)
-    assert [(len(entry), entry.kind) for entry in bench.turns.cache] == [
-        (62, "assistant"),
-        (59, "user"),
-        (40, "system"),
+    assert [(len(entry), entry.kind, sorted(entry.cuts or ())) for entry in bench.turns.cache] == [
+        (62, "assistant", [40, 59, 62]),
+        (40, "system", [40]),
     ]
 
 
