@@ -69,7 +69,6 @@ def read(path: Path, label: str) -> Found | None:
         return None
     except OSError as error:
         raise SetupError(f"{label} cannot be read: {error.strerror}") from None
-    status = os.fstat(opened)
     try:
         status = os.fstat(opened)
         if not stat.S_ISREG(status.st_mode):
@@ -89,7 +88,7 @@ def items(found: Found) -> list[Item]:
 
     Raises SetupError for what is not UTF-8, not JSON, not an object, or a key that is not known.
     """
-    tree = _parsed(found)
+    tree = parsed(found)
     if not isinstance(tree, dict):
         raise SetupError(f'{found.label} must hold a JSON object, as in {{"backend": "lmstudio"}}')
     tree.pop("$schema", None)
@@ -110,7 +109,8 @@ def _with_tilde(path: Path, home: Path) -> str:
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
-def _parsed(found: Found) -> Any:
+def parsed(found: Found) -> Any:
+    """The JSON in the file. Raises SetupError for what is not UTF-8, not JSON, or means two things."""
     try:
         text = found.content.decode("utf-8-sig")
         return json.loads(text, object_pairs_hook=_unrepeated, parse_constant=_no_constant)

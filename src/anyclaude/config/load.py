@@ -1,8 +1,8 @@
 """From flags and environment to one frozen `Settings`, every value with its origin.
 
 Layers are lists of `Item`s in rising order of precedence (defaults < files < environment < flags); a later item
-replaces an earlier one of the same path. They are merged into one tree, which the model validates once; a complaint is
-then told in the words of the person who has to mend it: the name of the variable or flag, and what is allowed.
+replaces an earlier one of the same path. They are merged into one tree, which the model validates once. Profiles of
+models are merged field by field: a file adds to what a lower layer says of the same model.
 """
 
 import json
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
+from anyclaude.config.complaints import ALLOWED, complaint
 from anyclaude.config.files import items as file_items
 from anyclaude.config.files import project_file, user_file
 from anyclaude.config.items import FieldPath, Item
-from anyclaude.config.model import MODES, Mode, ProfileChange, Settings
+from anyclaude.config.model import Mode, Settings
 from anyclaude.config.routes import Target, parse_target
+from anyclaude.config.saved_profiles import by_field, mended_by_hand, origin_of, saved_items
 from anyclaude.config.trust import believed
-from anyclaude.config.upstreams import json_key
 from anyclaude.errors import SetupError
 
 _PROMPTED: Final = ("lmstudio", "openrouter", "mlx_cluster")
@@ -66,23 +66,6 @@ FLAGS: Final[Mapping[str, FieldPath]] = {
     "full-tools": ("full_tools",),
 }
 
-_BOOLEAN: Final = "true or false (also 1/0, yes/no, on/off)"
-_ALLOWED: Final[Mapping[FieldPath, str]] = {
-    ("mode",): f"one of {', '.join(MODES)}",
-    ("port",): "a whole number from 0 to 65535 (0 picks a free port)",
-    ("debug",): "a whole number from 0 (off) to 3 (traces)",
-    ("backends", "lmstudio", "url"): "an http:// or https:// URL, as in http://localhost:1234/v1",
-    ("backends", "openrouter", "url"): "an http:// or https:// URL, as in https://openrouter.ai/api/v1",
-    ("backends", "claude", "url"): "an http:// or https:// URL, as in https://api.anthropic.com",
-    ("backends", "mlx_cluster", "nodes"): 'a JSON list, as in [{"id": "mac1", "url": "http://mac1.local:8081"}]',
-    ("backends", "mlx_cluster", "health_interval"): "a whole number of milliseconds above 0",
-}
-_SHOWN: Final[frozenset[str]] = frozenset(
-    {"bool_parsing", "int_parsing", "literal_error", "greater_than", "greater_than_equal", "less_than_equal"}
-)
-"""Kinds of complaint that repeat a short value. Others may be about a secret, URLs included."""
-_LONGEST_SHOWN: Final = 20
-
 DEFAULT: Final = "default"
 
 
@@ -111,8 +94,13 @@ def resolve(
     found = user_file(home, environ)
     own = _checked(file_items(found)) if found else []
     project, notices = _project_items(cwd, home)
-    resolved = merge([own, project, *above])
+    resolved = merge([_saved_items(home), own, project, *above])
     return replace(resolved, notices=(*notices, *_choices(resolved, project)))
+
+
+def _saved_items(home: Path) -> list[Item]:
+    with mended_by_hand():
+        return _checked(saved_items(home))
 
 
 def _project_items(cwd: Path, home: Path) -> tuple[list[Item], list[str]]:
@@ -176,7 +164,7 @@ def flag_items(flags: Mapping[str, object]) -> list[Item]:
 
 def merge(layers: Iterable[Sequence[Item]]) -> Resolved:
     """One tree from all layers, lowest first. Raises SetupError."""
-    chosen: dict[FieldPath, Item] = {item.path: item for layer in layers for item in layer}
+    chosen: dict[FieldPath, Item] = {item.path: item for layer in layers for item in by_field(layer)}
     settings = _validated(chosen)
     origins = {".".join(path): _origin(path, chosen) for path in _leaves(settings)}
     return Resolved(settings, origins)
@@ -189,7 +177,7 @@ def _validated(chosen: Mapping[FieldPath, Item], *, strict: bool = False) -> Set
             return Settings.model_validate_json(json.dumps(tree), strict=True)
         return Settings.model_validate(tree)
     except ValidationError as error:
-        raise SetupError(_complaint(error.errors()[0], chosen)) from None
+        raise SetupError(complaint(error.errors()[0], chosen)) from None
 
 
 def _decoded(name: str, path: FieldPath, text: str) -> object:
@@ -198,9 +186,9 @@ def _decoded(name: str, path: FieldPath, text: str) -> object:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise SetupError(f"{name} is not JSON ({error}); it must be {_ALLOWED[path]}") from None
+        raise SetupError(f"{name} is not JSON ({error}); it must be {ALLOWED[path]}") from None
     if not isinstance(value, list):
-        raise SetupError(f"{name} must be {_ALLOWED[path]}")
+        raise SetupError(f"{name} must be {ALLOWED[path]}")
     return value
 
 
@@ -214,57 +202,6 @@ def _tree(items: Iterable[Item]) -> dict[str, Any]:
     return tree
 
 
-def _complaint(error: ErrorDetails, chosen: Mapping[FieldPath, Item]) -> str:
-    where = tuple(str(part) for part in error["loc"])
-    item = next((chosen[where[:n]] for n in range(len(where), 0, -1) if where[:n] in chosen), None)
-    if item is None:
-        return f"{'.'.join(where) or 'the settings'} {_said(error)}"
-    inside = where[len(item.path) :]
-    if inside and not inside[-1].startswith("function-"):
-        return f"{item.origin}: {_inside(inside)} {_said(error)}"
-    allowed = _ALLOWED.get(item.path)
-    said = f"must be {allowed}" if allowed else _said(error)
-    return f"{item.origin} {said}{_instead(error)}"
-
-
-def _instead(error: ErrorDetails) -> str:
-    text = repr(error["input"])
-    return f", not {text}" if error["type"] in _SHOWN and len(text) <= _LONGEST_SHOWN else ""
-
-
-def _inside(where: FieldPath) -> str:
-    """`0.url` of a list as `entry 1, url`."""
-    return ", ".join(_named(part) for part in where)
-
-
-def _named(part: str) -> str:
-    if part.isdigit():
-        return f"entry {int(part) + 1}"
-    return json_key(part) if part in ProfileChange.model_fields else part
-
-
-_WORDS: Final[Mapping[str, str]] = {
-    "missing": "is missing",
-    "extra_forbidden": "is not a known key",
-    "bool_parsing": f"must be {_BOOLEAN}",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "float_type": "must be a number",
-    "string_type": "must be a string",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a JSON object",
-    "model_type": "must be a JSON object",
-    "model_attributes_type": "must be a JSON object",
-}
-
-
-def _said(error: ErrorDetails) -> str:
-    """pydantic's words as the end of a sentence."""
-    text = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return _WORDS.get(error["type"]) or (text if text.startswith("must") else f"must be {text}")
-
-
 def _leaves(model: BaseModel, above: FieldPath = ()) -> Iterable[FieldPath]:
     for name in type(model).model_fields:
         value = getattr(model, name)
@@ -275,4 +212,5 @@ def _leaves(model: BaseModel, above: FieldPath = ()) -> Iterable[FieldPath]:
 
 
 def _origin(path: FieldPath, chosen: Mapping[FieldPath, Item]) -> str:
-    return chosen[path].origin if path in chosen else DEFAULT
+    said = origin_of(chosen) if path == ("profiles",) else None
+    return chosen[path].origin if path in chosen else said or DEFAULT

@@ -8,7 +8,6 @@ the directory with the hash of the file, so that a file which changes is a stran
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 from anyclaude.config.files import Found, project_file
 from anyclaude.config.files import items as file_items
 from anyclaude.config.items import FieldPath, Item
+from anyclaude.config.own_files import locked, write_private
 from anyclaude.config.upstreams import Prompting
 from anyclaude.errors import SetupError
 
@@ -70,7 +70,8 @@ def trust(cwd: Path, home: Path) -> str:
     if found.linked or found.owner not in (_ROOT, os.getuid()):
         raise SetupError(f"{found.path} cannot be trusted, {distrust(found, home)}")
     strange = [item for item in file_items(found) if not is_free(item.path)]
-    _write(home, {**_recorded(home), _directory(found): _hash(found)})
+    with locked(_store(home)):
+        write_private(_store(home), {**_recorded(home), _directory(found): _hash(found)})
     says = f"it sets {_names(strange)}" if strange else "it sets nothing that needs it"
     return f"{found.path} is trusted as it is now; {says}"
 
@@ -106,18 +107,3 @@ def _recorded(home: Path) -> Mapping[str, str]:
     if status.st_uid not in (_ROOT, os.getuid()) or status.st_mode & 0o022:
         raise SetupError(f"{path} can be written by other users; remove it and run `anyclaude --trust` again")
     return tree
-
-
-def _write(home: Path, recorded: Mapping[str, str]) -> None:
-    """All of it or nothing, for the owner alone. Raises SetupError."""
-    path = _store(home)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.chmod(0o700)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
-            json.dump(recorded, file, indent=2, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, path)
-    except OSError as error:
-        raise SetupError(f"{path} cannot be written: {error.strerror}") from None

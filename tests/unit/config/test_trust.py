@@ -137,7 +137,7 @@ def test_the_record_is_private_and_whole(cwd: Path, home: Path) -> None:
     trust(cwd, home)
     record = home / ".anyclaude" / "trusted.json"
     assert (record.stat().st_mode & 0o777, record.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert [entry.name for entry in record.parent.iterdir()] == ["trusted.json"]
+    assert {entry.name for entry in record.parent.iterdir()} == {"trusted.json", "trusted.lock"}
     assert list(json.loads(record.read_text())) == [str(cwd.resolve())]
 
 
