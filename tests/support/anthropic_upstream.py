@@ -7,6 +7,7 @@ assert b"x-api-key: sk-ant-test" in upstream.requests[0].head
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
@@ -167,31 +168,37 @@ def says(text: str) -> Play:
 
 
 @asynccontextmanager
-async def anthropic_upstream(play: Play) -> AsyncIterator[AnthropicUpstream]:
-    """A server on a free loopback port that plays `play` for each request, one a connection."""
+async def anthropic_upstream(
+    play: Play, *, reads_bodies: bool = True, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[AnthropicUpstream]:
+    """A server on a free loopback port that plays `play` for each request, one a connection.
+
+    reads_bodies: whether a request's body is read before it is played.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):  # the other side may leave
-            received = await _received(reader, writer)
+            received = Received(await reader.readuntil(b"\r\n\r\n"), b"", reader, writer)
+            if reads_bodies:
+                received.body = await _body(received)
             upstream.requests.append(received)
             await play(received)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    upstream = AnthropicUpstream(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    upstream = AnthropicUpstream(f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     try:
         yield upstream
     finally:
         server.close()
 
 
-async def _received(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Received:
-    received = Received(await reader.readuntil(b"\r\n\r\n"), b"", reader, writer)
+async def _body(received: Received) -> bytes:
     lengths = received.header("content-length")
     if lengths:
-        received.body = await reader.readexactly(int(lengths[0]))
-    elif received.header("transfer-encoding") == ["chunked"]:
-        received.body = b"".join([piece async for piece in _chunks(reader)])
-    return received
+        return await received.reader.readexactly(int(lengths[0]))
+    if received.header("transfer-encoding") == ["chunked"]:
+        return b"".join([piece async for piece in _chunks(received.reader)])
+    return b""
 
 
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -1,5 +1,6 @@
 """The proxy in claude mode before an upstream that plays Claude, a client for it, and a recorder that keeps all."""
 
+import io
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,9 +24,11 @@ BODY = b'{"model":"claude-opus-4-8",  "max_tokens":5,"not_yet_known":{"b":1,"a":
 
 
 @asynccontextmanager
-async def claude_mode(play: Play, **how: Any) -> AsyncIterator[tuple[str, AnthropicUpstream]]:
+async def claude_mode(
+    play: Play, *, reads_bodies: bool = True, **how: Any
+) -> AsyncIterator[tuple[str, AnthropicUpstream]]:
     """The URL of a proxy in front of a Claude that plays `play`."""
-    async with anthropic_upstream(play) as upstream:
+    async with anthropic_upstream(play, reads_bodies=reads_bodies) as upstream:
         backends: dict[Any, Backend] = {"claude": ClaudeBackend(Claude(url=upstream.url), Deadlines())}
         router = Router(backends, Routes(Target("claude")))
         async with serving(router, TOKEN, **how) as address:
@@ -37,7 +40,7 @@ async def ask(
 ) -> tuple[aiohttp.ClientResponse, bytes]:
     async with (
         aiohttp.ClientSession(auto_decompress=False) as session,
-        session.request(method, url + path, data=body or None, headers=list(headers)) as response,
+        session.request(method, url + path, data=io.BytesIO(body) if body else None, headers=list(headers)) as response,
     ):
         return response, await response.read()
 

@@ -7,6 +7,7 @@ proxy is looked up here, because aiohttp's `trust_env` would also put a login fr
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from io import BytesIO
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -89,7 +90,7 @@ class RawUpstream:
             method,
             URL(self._base_url + path, encoded=True),
             headers=CIMultiDict([*headers, ("Accept-Encoding", "identity")]),
-            data=body or None,
+            data=BytesIO(body) if isinstance(body, bytes) and body else body or None,  # written piece by piece
             skip_auto_headers=_NOT_OURS_TO_ADD,
             allow_redirects=False,
             proxy=_proxy(self._base_url),

@@ -44,6 +44,16 @@ async def test_bytes_in_are_bytes_out() -> None:
     assert TOKEN.encode() not in received.head
 
 
+async def test_a_long_conversation_goes_on_as_it_came() -> None:
+    body = BODY[:-1] + b',"more":"' + b"x" * 3_000_000 + b'"}'
+    async with claude_mode(says("Hi")) as (url, upstream):
+        response, _ = await ask(url, {**OURS, **LOGIN}.items(), body)
+    (received,) = upstream.requests
+    assert response.status == 200
+    assert received.body == body
+    assert received.header("content-length") == [str(len(body))]
+
+
 async def test_an_answer_in_one_piece_is_handed_on() -> None:
     answer = json.dumps(shapes.message({"type": "text", "text": "Hi"}), indent=3).encode()
     async with claude_mode(shapes.answers(answer)) as (url, _):
