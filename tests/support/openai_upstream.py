@@ -64,12 +64,13 @@ class Asked:
 
 
 class OpenAIUpstream:
-    """Serves on a free loopback port between `async with` and its end."""
+    """Serves on a free loopback port between `async with` and its end. listed: further entries of LM Studio's list."""
 
     def __init__(self, model: str = MODEL, context_window: int = 262_144, *, images: bool = True) -> None:
         self.model = model
         self.context_window = context_window
         self.images = images
+        self.listed: list[dict[str, Any]] = []
         self.asked: list[Asked] = []
         self.side: list[Asked] = []
         self.unscripted: list[Asked] = []
@@ -136,7 +137,7 @@ class OpenAIUpstream:
             "capabilities": ["tool_use"],
         }
         windows = {"max_context_length": window, "loaded_context_length": window}
-        return web.json_response({"object": "list", "data": [model | windows]})
+        return web.json_response({"object": "list", "data": [model | windows, *self.listed]})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         asked = Asked(await request.json(), dict(request.headers))

@@ -62,22 +62,31 @@ class Breaks:
     abort: bool = False
 
 
-Step = Says | Thinks | Calls | Together | Waits | Breaks
+@dataclass(frozen=True)
+class Fails:
+    """An error inside the stream, and its end. error: a sentence, or OpenAI's object."""
+
+    error: str | JsonObject
+
+
+Step = Says | Thinks | Calls | Together | Waits | Breaks | Fails
 
 
 @dataclass(frozen=True)
 class Usage:
+    """cached: None from a server that does not say, as LM Studio."""
+
     prompt: int = 100
-    cached: int = 0
+    cached: int | None = 0
     completion: int = 20
 
     def as_json(self) -> JsonObject:
-        return {
+        counts: JsonObject = {
             "prompt_tokens": self.prompt,
             "completion_tokens": self.completion,
             "total_tokens": self.prompt + self.completion,
-            "prompt_tokens_details": {"cached_tokens": self.cached},
         }
+        return counts if self.cached is None else {**counts, "prompt_tokens_details": {"cached_tokens": self.cached}}
 
 
 @dataclass(frozen=True)
@@ -89,13 +98,16 @@ class Reply:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An HTTP error instead of an answer, in OpenAI's shape."""
+    """An HTTP error instead of an answer, in OpenAI's shape, or `plain`: LM Studio's, the sentence alone."""
 
     status: int
     message: str
     headers: tuple[tuple[str, str], ...] = ()
+    plain: bool = False
 
     def as_json(self) -> JsonObject:
+        if self.plain:
+            return {"error": self.message}
         return {"error": {"message": self.message, "type": "scripted_error", "code": self.status}}
 
 
@@ -126,6 +138,9 @@ def chunks(answer: Reply, model: str, stream_id: str) -> Iterator[JsonObject | P
     """
     head = {"id": stream_id, "object": "chat.completion.chunk", "created": 1, "model": model}
     for delta in _deltas(answer.steps, stream_id):
+        if isinstance(delta, Fails):
+            yield {"error": delta.error}
+            return
         if isinstance(delta, str):
             yield delta
             if delta != "wait":
@@ -136,7 +151,7 @@ def chunks(answer: Reply, model: str, stream_id: str) -> Iterator[JsonObject | P
     yield {**head, "choices": [], "usage": answer.usage.as_json()}
 
 
-def _deltas(steps: Sequence[Step], stream_id: str) -> Iterator[JsonObject | Pause]:
+def _deltas(steps: Sequence[Step], stream_id: str) -> Iterator[JsonObject | Pause | Fails]:
     yield {"role": "assistant", "content": None}
     numbers = itertools.count()
     for step in steps:
@@ -151,6 +166,8 @@ def _deltas(steps: Sequence[Step], stream_id: str) -> Iterator[JsonObject | Paus
                 yield from _by_turns([list(_call_deltas(call, next(numbers), stream_id)) for call in several])
             case Waits():
                 yield "wait"
+            case Fails():
+                yield step
             case Breaks(abort):
                 yield "abort" if abort else "end"
 

@@ -69,6 +69,9 @@ _STEPS: Final = (
 )
 """The next step, where the words ask for one of its own."""
 
+_GONE: Final = re.compile(r"model (?:is|was) unloaded|model has crashed|^channel error", re.IGNORECASE)
+"""LM Studio's words, with a 4xx among others: Claude Code repeats a request by itself, but only after a 5xx."""
+
 
 def convert_failure(status: int | None, body: object, retry_after: str | None = None) -> AnyclaudeError:
     """The error to raise or to send for what the upstream said.
@@ -82,6 +85,8 @@ def convert_failure(status: int | None, body: object, retry_after: str | None = 
         return overflow
     code = status or _code(body)
     said = f"the model server said: {message}" if message else f"the model server answered with status {code}"
+    if _GONE.search(message):
+        return UpstreamBroken(f"{said} (LM Studio loads it again for the next request; its log says why it went)")
     if code in (401, 403):
         return _not_let_in(code, body, said)
     retry_after = retry_after or _retry_after(body)

@@ -9,10 +9,14 @@ import pytest
 from anyclaude.backends import lmstudio
 from anyclaude.backends.base import Caller, ModelInfo
 from anyclaude.backends.lmstudio import LMStudioBackend
-from anyclaude.config.model import Deadlines
+from anyclaude.config.model import Deadlines, ProfileChange
 from anyclaude.config.upstreams import LMStudio
 from anyclaude.errors import SetupError
+from anyclaude.launch.fit import fit
+from tests.support.journal import Notes
+from tests.support.openai_upstream import OpenAIUpstream
 from tests.support.raw_upstream import Connection, raw_upstream, whole
+from tests.support.script import Says, reply
 from tests.support.streams import finish
 
 NATIVE: dict[str, Any] = {
@@ -37,7 +41,9 @@ PROPS = {
 PLAIN = {"data": [{"id": "smol.gguf"}]}
 
 
-async def ready(replies: Mapping[str, Any], model: str | None = None) -> ModelInfo:
+async def ready(
+    replies: Mapping[str, Any], model: str | None = None, changes: Mapping[str, ProfileChange] | None = None
+) -> ModelInfo:
     """What `ready` finds on a server that knows these paths and answers 404 to all others."""
 
     async def play(connection: Connection) -> None:
@@ -46,7 +52,7 @@ async def ready(replies: Mapping[str, Any], model: str | None = None) -> ModelIn
         await connection.send(whole(200 if path in replies else 404, json.dumps(body).encode(), Connection="close"))
 
     async with raw_upstream(play) as upstream:
-        backend = LMStudioBackend(LMStudio(url=upstream.url), model, Deadlines())
+        backend = LMStudioBackend(LMStudio(url=upstream.url), model, Deadlines(), changes or {})
         try:
             return await backend.ready()
         finally:
@@ -176,3 +182,122 @@ async def _ask(backend: LMStudioBackend) -> None:
     async with backend.stream(request, Caller()) as batches:
         async for _ in batches:
             pass
+
+
+FULL: dict[str, Any] = {
+    "model": "m",
+    "max_tokens": 9,
+    "thinking": {"type": "adaptive"},
+    "output_config": {"effort": "high"},
+    "tools": [{"name": "Bash"}],
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is it?"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0K"}},
+            ],
+        }
+    ],
+}
+NEWER: dict[str, Any] = {
+    "models": [
+        {"type": "embedding", "key": "embedder", "loaded_instances": [{"id": "embedder", "config": {}}]},
+        {"type": "llm", "key": "qwen/qwen3-8b", "loaded_instances": [], "max_context_length": 40_960},
+        {
+            "type": "llm",
+            "key": "google/gemma-4-26b-a4b",
+            "loaded_instances": [{"id": "google/gemma-4-26b-a4b:2", "config": {"context_length": 4096}}],
+            "max_context_length": 262_144,
+            "capabilities": {"vision": True, "trained_for_tool_use": True},
+        },
+    ]
+}
+UNKNOWN = {"error": "Unexpected endpoint or method. (GET /api/v1/models). Returning 200 anyway"}
+
+
+async def test_the_newer_list_tells_the_window_of_the_loaded_instance() -> None:
+    """The older one knows only what the model could take where it does not say `loaded_context_length`."""
+    gemma = ModelInfo("google/gemma-4-26b-a4b:2", 4096, True, images=True)
+    assert await ready({"/api/v1/models": NEWER, "/api/v0/models": NATIVE}) == gemma
+    later = ModelInfo("qwen/qwen3-8b", 40_960, None, None, lmstudio._NOT_LOADED)
+    assert await ready({"/api/v1/models": NEWER}, "qwen/qwen3-8b") == later
+
+
+async def test_a_version_without_the_newer_list_answers_200_to_it() -> None:
+    replies = {"/api/v1/models": UNKNOWN, "/api/v0/models": NATIVE}
+    assert (await ready(replies)).id == "qwen3-coder"
+
+
+@pytest.mark.parametrize("odd", [{"models": None}, {"models": [{}]}, {"models": [{"type": "llm", "key": 1}]}, [], "x"])
+async def test_a_newer_list_of_another_shape_is_none(odd: Any) -> None:
+    assert (await ready({"/api/v1/models": odd, "/v1/models": PLAIN})).id == "smol.gguf"
+
+
+async def test_nothing_loaded_in_the_newer_list() -> None:
+    with pytest.raises(SetupError, match="has no model loaded"):
+        await ready({"/api/v1/models": {"models": [NEWER["models"][1]]}})
+
+
+SAID = {"*coder": ProfileChange(context_window=9000, tools=False, images=True)}
+
+
+async def test_a_person_knows_window_tools_and_images_better() -> None:
+    """Where the launch decides: a window of 9,000 tokens is too small for all tools, and none at all are wanted."""
+    known = await ready({"/api/v0/models": NATIVE}, changes=SAID)
+    assert known == ModelInfo("qwen3-coder", 9000, tools=False, images=True)
+    assert "--tools" in fit((), known.context_window, known.tools).arguments
+    small = await ready({"/api/v0/models": NATIVE}, changes={"qwen3-coder": ProfileChange(context_window=9000)})
+    launch = fit((), small.context_window, small.tools)
+    assert "the model's window is 9000 tokens" in (launch.note or "")
+    with pytest.raises(SetupError, match="needs 2225 at the very least"):
+        fit((), 2000, small.tools)
+
+
+async def test_what_is_loaded_is_followed_with_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Family, server and person, for each model that is loaded in turn; a window that shrinks is said."""
+    monkeypatch.setattr(lmstudio, "_FRESH", 0.0)
+    changes = {"gpt-oss*": ProfileChange(efforts=("low",)), "qwen*": ProfileChange(images=True)}
+    journal = Notes()
+    async with OpenAIUpstream("qwen/qwen3-8b", 65_536, images=False) as upstream:
+        upstream.script(*[reply(Says("ok"))] * 3)
+        backend = LMStudioBackend(LMStudio(url=upstream.url), None, Deadlines(), changes)
+        await backend.ready()
+        for upstream.model, upstream.context_window in (
+            ("qwen/qwen3-8b", 65_536),
+            ("gpt-oss-20b", 8192),
+            ("mistral-small", 8192),
+        ):
+            async with backend.stream(FULL, Caller(journal=journal)) as batches:
+                assert [batch async for batch in batches]
+        assert backend.profile_of(None).context_window == 8192
+        await backend.aclose()
+    first, second, third = (asked.body for asked in upstream.asked)
+    assert [body["model"] for body in (first, second, third)] == ["qwen/qwen3-8b", "gpt-oss-20b", "mistral-small"]
+    assert first["chat_template_kwargs"] == {"enable_thinking": True}
+    assert (second["reasoning_effort"], "chat_template_kwargs" in second) == ("low", False)
+    assert [isinstance(body["messages"][-1]["content"], list) for body in (first, second, third)] == [
+        True,
+        False,
+        False,
+    ]
+    warnings = [facts["said"] for facts in journal.of("warning")]
+    assert warnings == [
+        "now loaded: gpt-oss-20b, window 8192; "
+        "Claude Code was started for 65536, so load it with more context or start again",
+        "now loaded: mistral-small, window 8192; "
+        "Claude Code was started for 65536, so load it with more context or start again",
+    ]
+
+
+async def test_each_model_of_a_server_has_a_profile_of_its_own() -> None:
+    """A tier on another model than the main one gets that model's abilities."""
+    async with OpenAIUpstream("main") as upstream:
+        upstream.listed = [{**NATIVE["data"][2], "id": "eyes", "type": "vlm"}, NATIVE["data"][1]]
+        backend = LMStudioBackend(LMStudio(url=upstream.url), None, Deadlines())
+        await backend.ready()
+        eyes, other, unheard = (backend.profile_of(name) for name in ("eyes", "other", "unheard"))
+        await backend.aclose()
+    assert (eyes.images, eyes.context_window) == (True, 32768)
+    assert (other.images, other.context_window) == (False, 4096)
+    assert (unheard.images, unheard.context_window) == (True, None)
