@@ -52,6 +52,7 @@ class Kept:
         self.events: list[Mapping[str, Any]] = []
         self.notes: list[tuple[str, Mapping[str, Any]]] = []
         self.ends: list[tuple[int, str]] = []
+        self.errors: list[str] = []
         self.moments: list[str] = []
         self.bodies: list[Mapping[str, Any] | bytes] = []
         self.wholes: list[Mapping[str, Any]] = []
@@ -76,3 +77,4 @@ class Kept:
 
     def finish(self, status: int, outcome: str, error: str | None = None) -> None:
         self.ends.append((status, outcome))
+        self.errors += [error] if error else []

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-import anthropic
 import pytest
 
 from anyclaude.backends.claude import ClaudeBackend
@@ -16,6 +15,7 @@ from anyclaude.backends.scripted import ScriptedBackend
 from anyclaude.config.model import Deadlines
 from anyclaude.config.routes import Routes, Target
 from anyclaude.config.upstreams import Claude
+from anyclaude.server import watch
 from anyclaude.server.serve import serving
 from tests.support import anthropic_upstream as shapes
 from tests.support.anthropic_upstream import Play, Received, says
@@ -215,29 +215,6 @@ async def test_claude_away_is_an_error_in_its_shape() -> None:
     assert json.loads(body)["error"]["type"] == "api_error"
 
 
-async def test_the_official_client() -> None:
-    async with claude_mode(says("Bonjour.")) as (url, upstream):
-        client = anthropic.AsyncAnthropic(
-            base_url=url, api_key="sk-ant-test", default_headers={"x-anyclaude-token": TOKEN}, max_retries=0
-        )
-        request: Any = {"model": shapes.MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
-        async with client.messages.stream(**request) as stream:
-            text = "".join([piece async for piece in stream.text_stream])
-            final = await stream.get_final_message()
-        plain = await client.messages.with_raw_response.create(**request)
-        parsed = await plain.parse()
-        count = await client.messages.count_tokens(model=shapes.MODEL, messages=request["messages"])
-        await client.close()
-    assert text == "Bonjour."
-    assert final.usage.cache_read_input_tokens == 400
-    assert plain.headers["request-id"] == "req_011CUpstream"
-    assert parsed.to_dict()["content"] == [{"type": "text", "text": "Bonjour."}]
-    assert count.input_tokens == 442
-    credentials = [received.header("x-api-key") + received.header("authorization") for received in upstream.requests]
-    assert [any("sk-ant-test" in value for value in values) for values in credentials] == [True] * 3
-    assert not any(TOKEN.encode() in received.head + received.body for received in upstream.requests)
-
-
 async def test_the_trace_sees_the_stream() -> None:
     kept = Kept()
     async with claude_mode(says("Hi"), recording=kept) as (url, _):
@@ -255,3 +232,98 @@ async def test_the_trace_sees_the_cut() -> None:
             await ask(url, {**OURS, **LOGIN}.items())
     assert kept.ends == [(200, "error")]
     assert any(kind == "warning" and "truncated" in facts["text"] for kind, facts in kept.notes)
+    assert kept.wholes == []
+
+
+async def test_the_trace_sees_an_answer_in_one_piece() -> None:
+    kept = Kept()
+    async with claude_mode(says("Hi"), recording=kept) as (url, _):
+        await ask(url, {**OURS, **LOGIN}.items(), BODY.replace(b"true", b"false"))
+    assert kept.wholes == [shapes.message({"type": "text", "text": "Hi"})]
+    assert (kept.events, kept.ends) == ([], [(200, "complete")])
+
+
+async def test_the_trace_sees_what_claude_refused() -> None:
+    kept = Kept()
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: too many"}}
+    async with claude_mode(shapes.answers(error, 400), recording=kept) as (url, _):
+        response, _ = await ask(url, {**OURS, **LOGIN}.items())
+    assert response.status == 400
+    assert (kept.wholes, kept.ends) == ([error], [(400, "error")])
+    assert kept.errors == ["Claude said: max_tokens: too many"]
+
+
+async def test_the_trace_sees_an_error_in_mid_stream() -> None:
+    kept = Kept()
+    error = shapes.frame({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}})
+    async with claude_mode(shapes.streams(error), recording=kept) as (url, _):
+        await ask(url, {**OURS, **LOGIN}.items())
+    assert (kept.errors, kept.ends) == (["Claude said: busy"], [(200, "error")])
+
+
+@pytest.mark.parametrize("body", [b"<html>oops</html>", b"[1]", b"", b'{"a":', b"\xff"])
+async def test_what_is_no_message_is_handed_on_and_not_recorded(body: bytes) -> None:
+    kept = Kept()
+    async with claude_mode(shapes.answers(body), recording=kept) as (url, _):
+        _, answered = await ask(url, {**OURS, **LOGIN}.items())
+    assert (answered, kept.wholes) == (body, [])
+
+
+async def test_what_is_too_large_for_a_trace_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "LARGEST_KEPT", 1000)
+    kept, body = Kept(), json.dumps({"data": "x" * 2000}).encode()
+    async with claude_mode(shapes.answers(body), recording=kept) as (url, _):
+        _, answered = await ask(url, {**OURS, **LOGIN}.items())
+    assert (answered, kept.wholes) == (body, [])
+
+
+STRANGE: list[dict[str, Any]] = [
+    {"type": "brand_new", "x": 1},
+    {"type": "content_block_delta"},
+    {"type": "message_delta", "delta": 1},
+]
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=[one["type"] for one in STRANGE])
+async def test_the_trace_goes_on_after_what_nobody_knows(strange: dict[str, Any]) -> None:
+    kept, known = Kept(), shapes.events()
+    stream = b"".join([shapes.frame(event) for event in [*known[:2], strange, *known[2:]]])
+    async with claude_mode(shapes.streams(stream), recording=kept) as (url, _):
+        _, body = await ask(url, {**OURS, **LOGIN}.items())
+    assert body == stream
+    assert kept.events == [*known[:2], strange, *known[2:]]
+    assert [kind for kind, _ in kept.notes].count("warning") == 1
+    assert kept.ends == [(200, "complete")]
+
+
+async def test_a_stream_that_forgot_its_stop_reason_is_noted() -> None:
+    kept, known = Kept(), shapes.events()
+    stream = b"".join([shapes.frame(event) for event in known if event["type"] != "message_delta"])
+    async with claude_mode(shapes.streams(stream), recording=kept) as (url, _):
+        _, body = await ask(url, {**OURS, **LOGIN}.items())
+    assert body == stream
+    assert [facts["found"] for kind, facts in kept.notes if kind == "warning"] == [
+        "message_stop may not follow in state MESSAGE"
+    ]
+
+
+@pytest.mark.parametrize("play", CUT.values(), ids=CUT.keys())
+async def test_a_cut_is_in_the_log_and_the_trace(play: Play, caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept()
+    async with claude_mode(play, recording=kept) as (url, _):
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await ask(url, {**OURS, **LOGIN}.items())
+    (said,) = [record.getMessage() for record in caplog.records if "the answer was cut" in record.getMessage()]
+    assert "complete" in said
+    assert kept.errors == [said.removeprefix("the answer was cut: ")]
+
+
+async def test_a_redirect_does_not_lead_the_client_past_us() -> None:
+    async with shapes.anthropic_upstream(says("caught")) as elsewhere:
+        there = shapes.answers({}, 307, ("Location", elsewhere.url + "/v1/messages"))
+        async with claude_mode(there) as (url, _):
+            response, body = await ask(url, {**OURS, **LOGIN}.items())
+    assert (response.status, response.history) == (502, ())
+    assert "Location" not in response.headers
+    assert b"redirects elsewhere" in body
+    assert elsewhere.requests == []
