@@ -75,9 +75,10 @@ def _system(request: Mapping[str, Any], texts: Sequence[str], names: Sequence[st
 
 def _smart(request: Mapping[str, Any], texts: Sequence[str], names: Sequence[str]) -> _Outcome:
     sections = split(texts)
-    kept = smart.choose_sections(sections, smart.first_question(request.get("messages")))
+    chosen = smart.choose_sections(sections, smart.first_question(request.get("messages")))
+    kept = safe_filter.apply(chosen, "moderate", names)
     new = joined(kept)
-    verdict = compare("\n".join(texts), "\n".join(new.values()), names)
+    verdict = compare(sections, kept, names)
     if not verdict.valid or not new:
         lost = verdict.complaint() or "everything"
         return _Outcome("passthrough", notes=(f"The smart prompt would lose {lost}, so it is not used.",))
@@ -96,13 +97,15 @@ def _filtered(texts: Sequence[str], names: Sequence[str], options: Options, note
 
 
 def _truncated(texts: Sequence[str], names: Sequence[str], options: Options, notes: tuple[str, ...]) -> _Outcome:
-    before = "\n".join(texts)
-    if estimate(before) <= options.max_system_tokens:
+    before = estimate("\n".join(texts))
+    if before <= options.max_system_tokens:
         return _Outcome("passthrough", notes=notes)
-    new = truncate.truncate(texts, options.max_system_tokens)
-    after = "\n".join(new.values())
-    if len(after) >= len(before):
+    sections = split(texts)
+    kept = truncate.fitting(sections, options.max_system_tokens)
+    new = truncate.noted(kept)
+    after = estimate("\n".join(new.values()))
+    if after >= before:
         return _Outcome("passthrough", notes=notes)
-    verdict = compare(before, after, names)
-    cut = f"Cut from {estimate(before)} to {estimate(after)} tokens."
-    return _Outcome("truncation", new, None, verdict, (), (*notes, cut))
+    cut = f"Cut from {before} to {after} tokens."
+    verdict = compare(sections, kept, names)
+    return _Outcome("truncation", new, None, verdict, safe_filter.removed(sections, kept), (*notes, cut))

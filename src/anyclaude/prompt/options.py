@@ -34,7 +34,8 @@ class Report:
     stage: the step that made the system prompt what it is. tier: the one that was applied, where that step has tiers.
     present, missing: patterns of critical parts that the result was checked for.
     removed: headings of the sections that were left out. tools_left_out: names.
-    notes: one sentence for every turn that was not the first choice ("moderate dropped ..., so minimal").
+    notes: one sentence for every turn that was not the first choice ("moderate dropped ..., so minimal"), and for each
+    section about something the user has that was cut down to its first line.
     """
 
     stage: Stage

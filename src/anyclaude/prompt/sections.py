@@ -1,41 +1,18 @@
 """A system prompt as sections: split at markdown headings, each with its rank.
 
-The rank comes from the section's own heading; else from what it says, if that is critical; else from the headings above
-it; else it is useful. What stands before the first heading says who the model is, so it is critical.
+Two lines that are no headings open a section too, `<env>` and `gitStatus:`: there, the session's own part begins.
 Fenced code is never cut in two, nor is a heading looked for in it: then a cut prompt reads the same the next time.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
-Rank = Literal["critical", "useful", "optional"]
-
-HEADINGS: Final[Mapping[Rank, re.Pattern[str]]] = {
-    "critical": re.compile(
-        r"\b(tools?|functions?|safe|safety|secur\w*|permissions?|environment|identity|harness|system"
-        r"|actions?|policy|policies|restrictions?)\b",
-        re.IGNORECASE,
-    ),
-    "optional": re.compile(
-        r"\b(tone|style|text output|verbosity|examples?|memor\w*|tips?|feedback|notes?|comments?|background"
-        r"|emojis?|formatting|markdown|faq|insights?)\b",
-        re.IGNORECASE,
-    ),
-    "useful": re.compile(r"\b(tasks?|workflow|conventions?|guidelines?|guidance|context|git|testing)\b", re.IGNORECASE),
-}
-"""By the words of a heading; where two fit, the first of these."""
-
-_NOT_TOOLS: Final = re.compile(r"\b(tone|style|text output|examples?|memor\w*)\b", re.IGNORECASE)
-"""Such a heading is about manners or memory, whatever else it names."""
-
-CRITICAL_LINE: Final = re.compile(
-    r"\b(tool|function)[ -](call|use|definition)s?\b|\bIMPORTANT\b|\bmalicious\b|\bdestructive\b|working directory",
-)
-"""A line that makes a section critical whose heading says nothing, and that no tier cuts out of one."""
+from anyclaude.prompt.ranks import Rank, ranks
 
 _HEADING: Final = re.compile(r"(#{1,6}) +(\S.*)")
+_OPENER: Final = re.compile(r"(<env>)|(gitStatus):.*")
 _FENCE: Final = re.compile(r"\s*(```|~~~)")
 
 
@@ -81,31 +58,46 @@ def joined(sections: Iterable[Section]) -> dict[int, str]:
     return {block: "\n".join(lines) for block, lines in units.items()}
 
 
+def is_fence(unit: str) -> bool:
+    return _FENCE.match(unit) is not None
+
+
 def _split_one(block: int, text: str) -> Iterator[Section]:
+    parts = list(_parts(text))
+    for (headings, units), rank in zip(parts, ranks([headings for headings, _ in parts]), strict=True):
+        yield Section(block, headings, units, rank)
+
+
+def _parts(text: str) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     path: list[tuple[int, str]] = []
     units: list[str] = []
     for unit in _units(text.split("\n")):
-        found = _HEADING.fullmatch(unit.rstrip())
+        found = _opened(unit)
         if found:
             if units:
-                yield _section(block, path, units)
-            level = len(found[1])
-            path = [*(above for above in path if above[0] < level), (level, found[2])]
+                yield tuple(heading for _, heading in path), tuple(units)
+            path = [*(above for above in path if above[0] < found[0]), found]
             units = []
         units.append(unit)
-    yield _section(block, path, units)
+    yield tuple(heading for _, heading in path), tuple(units)
 
 
-def _section(block: int, path: Sequence[tuple[int, str]], units: Sequence[str]) -> Section:
-    headings = tuple(heading for _, heading in path)
-    return Section(block, headings, tuple(units), _rank(headings, units))
+def _opened(unit: str) -> tuple[int, str] | None:
+    """Level and name of the section that this line opens."""
+    if not unit.startswith(("#", "<env>", "gitStatus:")):
+        return None
+    line = unit.rstrip()
+    heading = _HEADING.fullmatch(line)
+    if heading:
+        return len(heading[1]), heading[2]
+    opener = _OPENER.fullmatch(line)
+    return (1, opener[1] or opener[2]) if opener else None
 
 
 def _units(lines: Sequence[str]) -> Iterator[str]:
     fenced: list[str] = []
     for line in lines:
-        fence = _FENCE.match(line)
-        if not fenced and not fence:
+        if not fenced and not is_fence(line):
             yield line
             continue
         closes = bool(fenced) and line.strip() == fenced[0].lstrip()[:3]
@@ -115,19 +107,3 @@ def _units(lines: Sequence[str]) -> Iterator[str]:
             fenced = []
     if fenced:
         yield "\n".join(fenced)
-
-
-def _rank(headings: Sequence[str], units: Iterable[str]) -> Rank:
-    if not headings:
-        return "critical"
-    own = _named_rank(headings[-1])
-    if own is None and any(CRITICAL_LINE.search(unit) for unit in units):
-        return "critical"
-    named = [rank for rank in map(_named_rank, headings) if rank is not None]
-    return named[-1] if named else "useful"
-
-
-def _named_rank(heading: str) -> Rank | None:
-    if _NOT_TOOLS.search(heading):
-        return "optional"
-    return next((rank for rank, pattern in HEADINGS.items() if pattern.search(heading)), None)

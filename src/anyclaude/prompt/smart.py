@@ -1,29 +1,24 @@
 """Smart prompt (experimental): leaves out sections about what this conversation is not about.
 
 Only the first thing that the user said decides, so the prompt is the same for the whole conversation: one that changed
-with every turn would be computed again with every turn. A section whose topic is asked for stays, and so does every
-critical one; of the others, the optional ones go, and those with a topic that nobody asked for.
+with every turn would be computed again with every turn. Only Claude Code's advice on work is chosen from; what is left
+is then made as short as the filter's tier `moderate` makes it.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from anyclaude.prompt.ranks import plain
 from anyclaude.prompt.sections import Section
 
-TOPICS: Final[Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]]] = {
-    name: (re.compile(heading, re.IGNORECASE), re.compile(asked, re.IGNORECASE))
-    for name, heading, asked in (
-        ("memory", r"\bmemor", r"\b(remember|recall|forget|memor|earlier|last time)"),
-        ("git", r"\b(git|commit|pull request|version control)", r"\b(git|commit|branch|merge|rebase|push|pr|diff)\b"),
-        ("planning", r"\b(plan|todo|task list)", r"\b(plan|todo|steps|roadmap|refactor)"),
-        ("web", r"\b(web|browser|internet)\b", r"\b(https?|web|url|site|search|online|download)\b"),
-        ("schedule", r"\b(cron|schedul|remind)", r"\b(cron|schedul|remind|every|daily|hourly)"),
-        ("notebooks", r"\bnotebook", r"\b(notebook|jupyter|ipynb)"),
-        ("agents", r"\b(subagent|agents|delegat)", r"\b(agent|delegat|parallel|explore)"),
-    )
+TOPICS: Final[Mapping[str, re.Pattern[str]]] = {
+    "planning without timelines": re.compile(r"\b(plan|roadmap|estimate|how long)", re.IGNORECASE),
+    "task management": re.compile(r"\b(plan|todo|steps|roadmap|refactor|implement|build)", re.IGNORECASE),
+    "looking up your own documentation": re.compile(r"\b(claude|hook|mcp|skill|slash|settings?|sdk)\b", re.IGNORECASE),
+    "professional objectivity": re.compile(r"\b(opinion|think|should|review|better|right|wrong)\b", re.IGNORECASE),
 }
-"""Words of a heading, and words of a user that ask for it."""
+"""Headings of advice that only some conversations need, and the words of a user that ask for it."""
 
 _REMINDER: Final = re.compile(r"<system-reminder>.*?(</system-reminder>|\Z)", re.DOTALL)
 
@@ -39,7 +34,7 @@ def first_question(messages: Any) -> str:
 
 
 def choose_sections(sections: Iterable[Section], question: str) -> tuple[Section, ...]:
-    return tuple(section for section in sections if _is_wanted(section, question))
+    return tuple(section for section in sections if section.rank != "useful" or _is_asked_for(section, question))
 
 
 def _texts(content: Any) -> Sequence[str]:
@@ -50,14 +45,6 @@ def _texts(content: Any) -> Sequence[str]:
     return [text for text in found if isinstance(text, str)]
 
 
-def _is_wanted(section: Section, question: str) -> bool:
-    if section.rank == "critical":
-        return True
-    topic = next(filter(None, map(_topic, reversed(section.headings))), None)
-    if topic is None:
-        return section.rank == "useful"
-    return TOPICS[topic][1].search(question) is not None
-
-
-def _topic(heading: str) -> str | None:
-    return next((name for name, (pattern, _) in TOPICS.items() if pattern.search(heading)), None)
+def _is_asked_for(section: Section, question: str) -> bool:
+    asked = TOPICS.get(plain(section.heading))
+    return asked is None or asked.search(question) is not None

@@ -1,9 +1,20 @@
-"""Whether a shortened system prompt still says what a model cannot do without."""
+"""Whether a shortened system prompt still says what a model cannot do without.
+
+What each tool is and how it is called stands in `tools`, where every tool on offer stays whatever becomes of the
+system prompt. In the prompt, critical sections say how the tools are to be used, and when. So that is what is compared:
+a tool that they name must still be named by them. One that is named in passing, by advice on work or by an example,
+need not be.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from anyclaude.prompt.mentions import mentioned
+from anyclaude.prompt.ranks import Rank
+from anyclaude.prompt.sections import Section
+from anyclaude.prompt.shorten import EXAMPLES, without_elements
 
 CRITICAL: Final[Mapping[str, re.Pattern[str]]] = {
     "identity": re.compile(r"\byou are\b", re.IGNORECASE),
@@ -16,10 +27,12 @@ CRITICAL: Final[Mapping[str, re.Pattern[str]]] = {
 }
 """What is looked for, by the name that the report gives it. Only what was there before must be there after."""
 
+RULES: Final[frozenset[Rank]] = frozenset({"critical", "environment", "theirs"})
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """present, missing: names of critical patterns. tools: offered ones that only the longer prompt mentions."""
+    """present, missing: names of critical patterns. tools: those that only the longer prompt says how to use."""
 
     present: tuple[str, ...]
     missing: tuple[str, ...]
@@ -33,15 +46,17 @@ class Verdict:
         return ", ".join((*self.missing, *(f"the tool {name}" for name in self.tools)))
 
 
-def compare(before: str, after: str, tool_names: Sequence[str]) -> Verdict:
-    """What of the critical parts of `before` is in `after`."""
-    had = [name for name, pattern in CRITICAL.items() if pattern.search(before)]
-    present = tuple(name for name in had if CRITICAL[name].search(after))
-    missing = tuple(name for name in had if name not in present)
-    tools = tuple(name for name in tool_names if mentions(before, name) and not mentions(after, name))
-    return Verdict(present, missing, tools)
+def compare(before: Iterable[Section], after: Iterable[Section], tool_names: Sequence[str]) -> Verdict:
+    """What of the critical parts of `before` is in those of `after`."""
+    had, has = rules(before), rules(after)
+    looked_for = [name for name, pattern in CRITICAL.items() if pattern.search(had)]
+    present = tuple(name for name in looked_for if CRITICAL[name].search(has))
+    missing = tuple(name for name in looked_for if name not in present)
+    lost = mentioned(had, tool_names) - mentioned(has, tool_names)
+    return Verdict(present, missing, tuple(name for name in tool_names if name in lost))
 
 
-def mentions(text: str, name: str) -> bool:
-    """Whether the name stands there as a word of its own, in its own letters."""
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+def rules(sections: Iterable[Section]) -> str:
+    """The critical sections and those that somebody else wrote, without examples."""
+    chosen = (section for section in sections if section.rank in RULES)
+    return "\n".join("\n".join(without_elements(section.units, EXAMPLES)) for section in chosen)

@@ -1,26 +1,34 @@
-"""Prompts and tools of our own making, in the shape of Claude Code's."""
+"""Prompts and tools of our own making, in the shape of Claude Code's: its headings, our words."""
 
 from typing import Any
 
 IDENTITY = "You are a careful assistant for the people of a small library."
-LONG_PARAGRAPH = "The shelves are counted from the door to the window and back again, " * 8
+LONG_PARAGRAPH = " ".join(f"The shelf number {count} is read from the door to the window." for count in range(9))
+LONG_BULLET = "- Books stand upright. " + LONG_PARAGRAPH
+LONG_RULE = f"Walk softly. {LONG_PARAGRAPH} Always ask before the destructive cleaning. {LONG_PARAGRAPH}"
+STYLE = """# Tone and style
+The user says: speak like a sailor.
+## Examples
+For example, ahoy.
+<example>
+ahoy
+</example>"""
 
 PROMPT = f"""{IDENTITY}
 IMPORTANT: keep no secrets of the readers.
 
-# Using tools
-- A tool call names its tool. Read before Edit.
-- Ask for permission before anything destructive.
-- Results come back one by one.
-Plain words one.
-Plain words two.
-Plain words three.
-Plain words four.
+# Using your tools
+ - Prefer Read to guessing. It is quick.
+ - A tool call names its tool. Come to Edit last.
+ - Ask for permission before anything destructive.
+<example>
+user: a shelf, please
+</example>
+{LONG_RULE}
 
-# Shelving
-Books stand upright.
-{LONG_PARAGRAPH}
-- Small books stand in front.
+# Doing tasks
+First of the tasks.
+{LONG_BULLET}
 - For example, a pocket atlas.
 <example>
 a shelf with two books
@@ -28,23 +36,48 @@ a shelf with two books
 Dust is swept on Mondays.
 Lamps are lit at four.
 
-# Git
-Commits are small.
+# Task Management
+Lists are kept.
 
 # Tone and style
 Speak softly.
 
+# Text output (for readers)
+Short words.
+
 # Memory
-Remember returned books.
-## What to keep
-Titles only.
+Notes of returned books lie in `/library/notes/`. They are read each day.
+```
+the form of a note
+```
+## How to save memories
+{LONG_PARAGRAPH}
+<types>
+<type>of notes</type>
+</types>
 
 # Environment
-- working directory: /library
-branch main
+ - Working directory: /library
+ - You are served by Claude of the desk.
+ - The library of Claude has new shelves.
+
+- What Claude of the desk says counts.
+
+# Language
+Old English.
+
+# Output Style: sailor
+{STYLE}
+
+# House rules
+Doors are closed at nine. {LONG_PARAGRAPH}
+
+gitStatus: the branch
+# main
 one
-two
 """
+MINE = PROMPT[PROMPT.index("# Language") :]
+"""What the user and the project brought."""
 
 READ: dict[str, Any] = {
     "name": "Read",
