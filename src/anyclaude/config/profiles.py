@@ -42,6 +42,7 @@ def _family(name: str, pattern: str, source: str, **facts: Any) -> Family:
 
 
 _VLLM: Final = "https://docs.vllm.ai/en/v0.26.0/features/reasoning_outputs/"
+_DEEPSEEK: Final = "https://api-docs.deepseek.com/guides/thinking_mode"
 _KIMI: Final = "https://platform.moonshot.cn/docs/guide/use-kimi-k2-thinking-model"
 _BACK: Final = "reasoning_content"
 
@@ -64,13 +65,20 @@ FAMILIES: Final = (
     _family("gemma4", r"gemma-?4", _VLLM, thinking_switch=True),
     _family(
         "deepseek with both modes",
-        r"deepseek-(?:chat-)?v(?:3\.[1-9]|[4-9])",
-        f"{_VLLM}; https://api-docs.deepseek.com/guides/thinking_mode",
+        r"deepseek-(?:chat-)?v3\.[1-9]",
+        f"{_VLLM}; {_DEEPSEEK}",
         thinking_switch=True,
         thinking_variable="thinking",
         thinking_field=_BACK,
     ),
-    _family("granite 3.2", r"granite-?3\.[23]", _VLLM, thinking_switch=True, thinking_variable="thinking"),
+    _family(
+        "deepseek v4",
+        r"deepseek-v[4-9]",
+        _DEEPSEEK,
+        efforts=("low", "high", "max"),
+        thinking_field=_BACK,
+    ),
+    _family("granite 3.2", r"granite-?3\.2", _VLLM, thinking_switch=True, thinking_variable="thinking"),
     _family("kimi that thinks", r"kimi-k(?:2-thinking|2\.[5-9]|[3-9])", _KIMI, thinking_field=_BACK),
     _family(
         "minimax",

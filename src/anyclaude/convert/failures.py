@@ -36,6 +36,7 @@ _OVERFLOWS: Final = tuple(
     for pattern in (
         r"request \((?P<prompt>\d+) tokens\) exceeds the available context size \((?P<window>\d+)",
         r"n_keep:?\s*\(?(?P<prompt>\d+)\)?\s*>=\s*n_ctx:?\s*\(?(?P<window>\d+)",
+        r"reached context length of (?P<window>\d+) tokens",
         r"maximum context length is (?P<window>\d+) tokens.{0,80}?(?P<prompt>\d+) (?:tokens|input)",
         r"prompt is too long[^0-9]*(?P<prompt>\d+)\s*tokens?\s*>\s*(?P<window>\d+)",
         r"(?:context (?:size|length|window) (?:has been |was )?exceeded|exceeds? (?:the |its )?(?:model'?s? )?"
@@ -69,7 +70,9 @@ _STEPS: Final = (
 )
 """The next step, where the words ask for one of its own."""
 
-_GONE: Final = re.compile(r"model (?:is|was) unloaded|model has crashed|^channel error", re.IGNORECASE)
+_GONE: Final = re.compile(
+    r"model (?:is|was) unloaded|model has crashed|^channel error|failed to load model.{0,200}operation canceled", re.I
+)
 """LM Studio's words, with a 4xx among others: Claude Code repeats a request by itself, but only after a 5xx."""
 
 

@@ -1,7 +1,7 @@
 """The faults of LM Studio's versions, each played in the shape in which it was reported: docs/guides/lmstudio.md."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -15,7 +15,9 @@ from anyclaude.errors import AnyclaudeError, PromptTooLong, UpstreamBroken
 from anyclaude.wire.events import Finished, ModelEvent, TextDelta, ThinkingDelta, ToolCallStart, UsageReport
 from tests.support.journal import Notes
 from tests.support.openai_upstream import Line, OpenAIUpstream
+from tests.support.raw_upstream import Connection, raw_upstream
 from tests.support.script import Calls, Fails, Refusal, Reply, Says, Thinks, Usage, calls, reply
+from tests.support.streams import finish
 
 PIXEL = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0K"}}
 SCHEMA = {"type": "object", "properties": {"script": {"type": "string", "maxLength": 2000}}}
@@ -59,6 +61,8 @@ OVERFLOWS = [
     "Trying to keep the first 111490 tokens when context the overflows. However, the model is loaded with context "
     "length of only 32768 tokens, which is not enough.",
     "Context size has been exceeded",
+    "Reached context length of 32000 tokens with model (arch: gpt-oss) that does not currently support mid-generation "
+    "context overflow. Try reloading with a larger context length or shortening the prompt/chat.",
 ]
 
 
@@ -84,6 +88,19 @@ async def test_an_empty_answer_to_a_prompt_that_does_not_fit(usage: Usage) -> No
     async with played(reply(usage=usage), window=32_768) as (backend, _):
         with pytest.raises(PromptTooLong, match=f"{usage.prompt} tokens > 32768 maximum"):
             await answer(backend)
+
+
+async def test_an_empty_answer_without_counts_is_measured_by_the_estimate() -> None:
+    async def play(connection: Connection) -> None:
+        await connection.stream(finish(), "[DONE]")
+
+    async with raw_upstream(play) as upstream:
+        for window, kind in ((10, PromptTooLong), (100_000, None)):
+            changes = {"current-model": ProfileChange(context_window=window)}
+            backend = LMStudioBackend(LMStudio(url=upstream.url), None, Deadlines(), changes)
+            with pytest.raises(kind) if kind else nullcontext():
+                assert await answer(backend) == [Finished("end_turn")]
+            await backend.aclose()
 
 
 async def test_an_empty_answer_to_a_prompt_that_fits_is_an_answer() -> None:
@@ -210,6 +227,7 @@ GONE = [
     "Model is unloaded.",
     "The model has crashed without additional information. (Exit code: 18446744072635812000)",
     "Channel Error",
+    'Failed to load model "qwen/qwen3-coder-30b". Error: Operation canceled.',
 ]
 
 
