@@ -7,8 +7,9 @@ assert b"x-api-key: sk-ant-test" in upstream.requests[0].head
 
 import asyncio
 import json
+import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,6 +166,40 @@ def says(text: str) -> Play:
             )
 
     return play
+
+
+SIGNATURE = "EqQBCkYIBhgCKkDsigned-here"
+"""What this upstream signs its thinking with, as far as it thinks."""
+
+
+def strictly(play: Play) -> Play:
+    """Refuses, as Anthropic does, what other models leave in a conversation; what passes is played."""
+
+    async def judge(received: Received) -> None:
+        wrong = list(_faults(json.loads(received.body))) if received.body else []
+        if wrong:
+            error = {"type": "invalid_request_error", "message": wrong[0]}
+            await answers({"type": "error", "error": error}, 400)(received)
+        else:
+            await play(received)
+
+    return judge
+
+
+def _faults(request: Mapping[str, Any]) -> Iterator[str]:
+    for turn, said in enumerate(request.get("messages", ())):
+        blocks = said["content"] if isinstance(said["content"], list) else []
+        if not blocks and not said["content"]:
+            yield f"messages.{turn}: all messages must have non-empty content"
+        for place, block in enumerate(blocks):
+            at = f"messages.{turn}.content.{place}"
+            if block["type"] == "thinking" and block.get("signature") != SIGNATURE:
+                yield f"{at}: Invalid `signature` in `thinking` block"
+            name = {"tool_use": "id", "tool_result": "tool_use_id"}.get(block["type"])
+            if name and not re.fullmatch(r"[a-zA-Z0-9_-]+", block[name]):
+                yield f"{at}.{block['type']}.{name}: String should match pattern '^[a-zA-Z0-9_-]+$'"
+            if block["type"] == "tool_use" and not isinstance(block["input"], dict):
+                yield f"{at}.tool_use.input: Input should be a valid dictionary"
 
 
 @asynccontextmanager

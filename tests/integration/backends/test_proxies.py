@@ -27,14 +27,10 @@ from tests.support.clients import ASK, TOKEN
 from tests.support.connect_proxy import ConnectProxy, connect_proxy, tls_client, tls_server
 
 FAR = "https://api.claude.test"  # a name that does not exist: only the proxy leads there
-VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 @pytest.fixture(autouse=True)
-def _no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+def _tls_without_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aiohttp, "TCPConnector", functools.partial(aiohttp.TCPConnector, ssl=tls_client()))
 
 
