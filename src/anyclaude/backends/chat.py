@@ -103,7 +103,7 @@ class ChatBackend:
 
     def heard(self, found: list[ModelInfo]) -> list[ModelInfo]:
         """Keep what the server says of its models, and hand it on with the person's word over it."""
-        self._said = {model.id: model for model in found}
+        self._said = {model.id: model for model in found} or self._said
         return [self.described(model) for model in found]
 
     def described(self, model: ModelInfo) -> ModelInfo:

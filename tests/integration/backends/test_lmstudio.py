@@ -301,3 +301,29 @@ async def test_each_model_of_a_server_has_a_profile_of_its_own() -> None:
     assert (eyes.images, eyes.context_window) == (True, 32768)
     assert (other.images, other.context_window) == (False, 4096)
     assert (unheard.images, unheard.context_window) == (True, None)
+
+
+async def test_a_moment_without_a_model_does_not_end_the_following(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lmstudio, "_FRESH", 0.0)
+    lists = [[{"id": "one", "context_length": 9000}], [], [{"id": "two", "context_length": 8000}]]
+    listed: list[dict[str, Any]] = []
+
+    async def play(connection: Connection) -> None:
+        if connection.head.startswith("POST"):
+            await connection.stream(finish(), "[DONE]")
+            return
+        found = connection.head.startswith("GET /v1/models")
+        body = json.dumps({"data": listed}).encode()
+        await connection.send(whole(200 if found else 404, body, Connection="close"))
+
+    windows = []
+    async with raw_upstream(play) as upstream:
+        backend = LMStudioBackend(LMStudio(url=upstream.url), None, Deadlines())
+        listed = lists[0]
+        await backend.ready()
+        for now in lists:
+            listed = now
+            await _ask(backend)
+            windows.append(backend.profile_of(None).context_window)
+        await backend.aclose()
+    assert windows == [9000, 9000, 8000]

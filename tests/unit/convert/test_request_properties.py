@@ -20,6 +20,7 @@ PROFILES = st.builds(
     images=st.booleans(),
     named_tool_choice=st.booleans(),
     none_tool_choice=st.booleans(),
+    plain_schemas=st.booleans(),
     short_call_ids=st.booleans(),
     thinking_switch=st.booleans(),
     thinking_field=st.sampled_from([None, "reasoning_content"]),
