@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from anyclaude.backends.claude import ClaudeBackend
 from anyclaude.backends.router import Router
@@ -11,9 +12,11 @@ from anyclaude.config.upstreams import Claude
 from anyclaude.launch.env import claude_environment, claude_exports
 from anyclaude.launch.steering import steered
 from anyclaude.server.serve import serving
-from tests.support.anthropic_upstream import anthropic_upstream, says
+from tests.support.anthropic_upstream import AnthropicUpstream, anthropic_upstream, says, strictly
 from tests.support.children import run
 from tests.support.claude_code import HEADLESS, ClaudeCode, find_claude
+from tests.support.openai_upstream import OpenAIUpstream
+from tests.support.script import Calls, Says, Thinks, reply
 
 TOKEN = "token-of-this-launch"
 KEY = "sk-ant-test-0123456789"
@@ -61,3 +64,37 @@ async def test_the_whole_command_keeps_a_trace_without_the_key(tmp_path: Path) -
     assert {path.stat().st_mode & 0o777 for path in written} == {0o600}
     assert not any(KEY in path.read_text() for path in own.home.rglob("*.json*") if "anyclaude" in str(path))
     assert not any(KEY in path.read_text() for path in (own.home / ".anyclaude/logs").iterdir())
+
+
+THEIRS = reply(Thinks("Let me see."), Says("I look."), Calls("Bash", '{"command":"echo seen"}', id="functions.Bash:0"))
+
+
+def conversation(far: AnthropicUpstream) -> list[dict[str, Any]]:
+    """The blocks of all turns that came to Claude with the last main request."""
+    bodies = [json.loads(received.body) for received in far.to("/v1/messages")]
+    messages = [body["messages"] for body in bodies if body.get("tools")][-1]
+    return [block for turn in messages if isinstance(turn["content"], list) for block in turn["content"]]
+
+
+async def test_a_session_of_a_local_model_goes_on_with_claude(tmp_path: Path, upstream: OpenAIUpstream) -> None:
+    """First as a tier beside the local model, then with `--continue` in claude mode: Claude refuses neither."""
+    async with anthropic_upstream(strictly(says("I am Claude."))) as far:
+        claude = ClaudeCode(
+            tmp_path, LMSTUDIO_URL=upstream.url, ANTHROPIC_API_KEY=KEY, ANYCLAUDE_OPUS_MODEL="claude:claude-opus-4-8"
+        )
+        (claude.home / ".anyclauderc.json").write_text(json.dumps({"backends": {"claude": {"baseUrl": far.url}}}))
+        upstream.script(THEIRS, reply(Thinks("Fine."), Says("Done.")))
+        assert (await claude.ask("Look here")).text == "Done."
+        tier = await claude.ask("And you?", "--continue", "--", "--model", "opus")
+        assert (tier.exit_code, tier.text) == (0, "I am Claude.")
+        in_a_tier = conversation(far)
+        claude.mode = "claude"
+        alone = await claude.ask("Still there?", "--continue")
+        assert (alone.exit_code, alone.text) == (0, "I am Claude.")
+        by_itself = conversation(far)
+    for blocks in (in_a_tier, by_itself):
+        assert "thinking" not in [block["type"] for block in blocks]
+        (call,) = [block for block in blocks if block["type"] == "tool_use"]
+        (result,) = [block for block in blocks if block["type"] == "tool_result"]
+        assert call["id"] == result["tool_use_id"]
+        assert "seen" in str(result["content"])
