@@ -23,6 +23,7 @@ log = logging.getLogger("mlx_worker")
 
 IDLE_SECONDS = 0.5
 HUNG_SECONDS = 30.0
+PUT_AWAY_SECONDS = 5.0
 MAX_FAILURES = 3
 LEAVING = "the worker is shutting down"
 
@@ -126,6 +127,7 @@ class EngineThread:
             with self._lock:
                 self._state = "ready" if self._state == "loading" else self._state
             self._loop(self._turns)
+            self._turns.put_away(time.monotonic() + PUT_AWAY_SECONDS)
             self._runner.close()
             self._end()
         except ModelLoadError as error:
@@ -153,7 +155,8 @@ class EngineThread:
                     turns.add(job)
                 job = self._inbox.get_nowait()
         except queue.Empty:
-            return
+            if turns.idle:
+                turns.rest()
 
     def _leave_queue(self) -> None:
         with self._lock:

@@ -11,6 +11,7 @@
     ├── NotJson               415
     ├── QueueFull             429 with Retry-After
     ├── NotReady              503, loading, draining or dead
+    ├── MemoryShort           503, what is in work needs more memory than there is
     └── EngineFailure         500, this request failed inside the engine
 
     ModelLoadError            the model cannot be served at all; /health says why
@@ -119,6 +120,18 @@ class NotReady(WorkerError):
 
     def __init__(self, message: str, retry_after: int | None = 2) -> None:
         super().__init__(message, headers={"Retry-After": str(retry_after)} if retry_after else None)
+
+
+class MemoryShort(WorkerError):
+    status = 503
+    kind = "service_unavailable_error"
+
+    def __init__(self, used: int, limit: int) -> None:
+        super().__init__(
+            f"the requests in work need {used / 1e9:.1f} GB of {limit / 1e9:.1f} GB; try again when others are done, "
+            "or lower MLX_MAX_BATCH",
+            headers={"Retry-After": "5"},
+        )
 
 
 class EngineFailure(WorkerError):

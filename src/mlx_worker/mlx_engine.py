@@ -8,7 +8,7 @@ holds every name used here. What it leaves to its callers is done here:
 - a state must never cover the whole prompt: the last token is what the first step computes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ from mlx_worker import mlx_states
 from mlx_worker.chat_template import TokenizerTemplate
 from mlx_worker.engine import ModelCard, Sampling
 from mlx_worker.errors import ModelLoadError
-from mlx_worker.model_folder import name_of, sampling_of
+from mlx_worker.model_folder import fingerprint_of, name_of, sampling_of
 from mlx_worker.prefix_entry import Cut
-from mlx_worker.runner import Markers, Splitter, Step
+from mlx_worker.runner import Markers, Memory, Splitter, Step
 
 DEFAULT_CONTEXT = 32_768
 GREEDY_BELOW = 1e-5
@@ -36,8 +36,10 @@ REPETITION_CONTEXT = 256
 class MlxRunner:
     """A `Runner` (see there), made on the thread that will use it."""
 
-    def __init__(self, model: Any, tokenizer: Any, card: ModelCard, max_batch: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any, card: ModelCard, max_batch: int, fingerprint: str) -> None:
         self.card = card
+        self.fingerprint = fingerprint
+        self._memory_limit = mlx_states.memory_limit()
         self.cuttable = all(map(mlx_states.is_plain, make_prompt_cache(model)))
         self.chat = TokenizerTemplate(tokenizer)
         self.markers = _markers(tokenizer)
@@ -58,6 +60,15 @@ class MlxRunner:
 
     def cut(self, kv: Any) -> Cut:
         return mlx_states.cut_of(kv)
+
+    def save(self, file: Path, kv: Any, cuts: Mapping[int, Cut] | None, head: Mapping[str, str]) -> None:
+        mlx_states.save(file, kv, cuts, head)
+
+    def load(self, file: Path) -> tuple[Any, Mapping[int, Cut] | None]:
+        return mlx_states.load(file)
+
+    def memory(self) -> Memory:
+        return Memory(mx.get_active_memory(), self._memory_limit)
 
     def trimmable(self, kv: Any) -> bool:
         return bool(can_trim_prompt_cache(kv))
@@ -208,7 +219,7 @@ def load_runner(folder: Path, max_batch: int) -> MlxRunner:
         supports_tools=TokenizerTemplate(tokenizer).shows_tools(),
         sampling=sampling_of(folder),
     )
-    return MlxRunner(model, tokenizer, card, max_batch)
+    return MlxRunner(model, tokenizer, card, max_batch, fingerprint_of(folder))
 
 
 def _context_length(config: dict[str, Any]) -> int:

@@ -7,11 +7,21 @@
 """
 
 import copy
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.models.cache import ArraysCache, KVCache, can_trim_prompt_cache, trim_prompt_cache
+import psutil
+from mlx_lm.models.cache import (
+    ArraysCache,
+    KVCache,
+    can_trim_prompt_cache,
+    load_prompt_cache,
+    save_prompt_cache,
+    trim_prompt_cache,
+)
 
 from mlx_worker.prefix_entry import Cut
 
@@ -51,6 +61,48 @@ def detach(kv: Sequence[Any]) -> None:
     """Give a state that was taken out of a batch memory of its own, and evaluate it."""
     _own_recurrent_states(kv)
     evaluate(kv)
+
+
+def save(file: Path, kv: Sequence[Any], cuts: Mapping[int, Cut] | None, head: Mapping[str, str]) -> None:
+    """Write a state and its cuts as one list of layers; `head` goes into the file's metadata."""
+    layers = [*kv]
+    for _, cut in _inner(cuts):
+        layers += [layer for layer in cut.state if layer is not None]
+    ends = json.dumps(None if cuts is None else sorted(cuts))
+    save_prompt_cache(str(file), layers, {**head, "layers": str(len(kv)), "cuts": ends})
+
+
+def load(file: Path) -> tuple[list[Any], dict[int, Cut] | None]:
+    """What `save` wrote; evaluated. Raises anything for a file that it did not write."""
+    layers, head = load_prompt_cache(str(file), return_metadata=True)
+    evaluate(layers)
+    count, ends = int(head["layers"]), json.loads(head["cuts"])
+    kv, rest = layers[:count], iter(layers[count:])
+    if ends is None:
+        return kv, None
+    cuts = {}
+    for end in ends[:-1]:
+        fixed = [None if is_plain(layer) else next(rest) for layer in kv]
+        cuts[end] = Cut(fixed, nbytes(fixed))
+    return kv, {**cuts, ends[-1]: cut_of(kv)}
+
+
+def memory_limit() -> int:
+    """Bytes that models and states may take: what Metal recommends, or what the machine has, less what others need.
+
+    The buffers that mlx keeps of freed arrays are bounded by a part of that.
+    """
+    total = psutil.virtual_memory().total
+    limit = max(total - 8 * 10**9, total * 6 // 10)
+    if mx.metal.is_available():
+        limit = min(limit, int(mx.device_info()["max_recommended_working_set_size"]) * 9 // 10)
+    mx.set_cache_limit(limit // 8)
+    return limit
+
+
+def _inner(cuts: Mapping[int, Cut] | None) -> list[tuple[int, Cut]]:
+    """All but the last, which is what the state itself holds."""
+    return sorted((cuts or {}).items())[:-1]
 
 
 def _cut_back(layers: list[Any], length: int) -> None:

@@ -4,12 +4,14 @@ import json
 import re
 import struct
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from mlx_worker.engine import Sampling
 from mlx_worker.errors import ModelLoadError
 
+_END = 1 << 18  # bytes
 MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 
 
@@ -63,6 +65,20 @@ def sampling_of(folder: Path) -> Sampling:
 
 
 _RECOMMENDED = {"temperature": float, "top_p": float, "top_k": int, "min_p": float, "repetition_penalty": float}
+
+
+def fingerprint_of(folder: Path) -> str:
+    """What computed states depend on: all of the small files (configuration, template, tokenizer), and of the weights
+    their sizes and their ends, since reading them whole would take as long as loading them."""
+    digest = blake2b(digest_size=12)
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jinja", ".safetensors", ".txt")):
+        size = path.stat().st_size
+        digest.update(f"{path.name}\0{size}\0".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(_END))
+            file.seek(max(size - _END, 0))
+            digest.update(file.read(size if path.suffix != ".safetensors" else _END))
+    return digest.hexdigest()
 
 
 def _is_number(value: object) -> bool:

@@ -10,7 +10,7 @@ than they were, system prompts much later: answers go before prompts before syst
 newest entry, which is what the next request will ask for, never goes, and those of active sessions go last.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, Generic
@@ -48,13 +48,14 @@ class CacheFigures:
 class PrefixCache(Generic[KV]):
     """`salt` separates domains: entries stored under one salt are never found under another.
 
-    active: the sessions whose entries go last.
+    active: the sessions whose entries go last. dropped: called for every entry that goes, but by `clear`.
     """
 
     def __init__(self, max_bytes: int, max_entries: int = 256, salt: bytes = b"") -> None:
         self.max_bytes = max_bytes
         self.max_entries = max_entries
         self.active: Collection[str] = ()
+        self.dropped: Callable[[Entry[KV]], object] = lambda entry: None
         self._root = blake2b(salt, digest_size=16).digest()
         self._nodes: dict[bytes, _Node[KV]] = {}
         self._entries: dict[bytes, Entry[KV]] = {}
@@ -155,6 +156,7 @@ class PrefixCache(Generic[KV]):
         del self._entries[entry.serial]
         self._nbytes -= entry.nbytes
         self._tokens -= len(entry)
+        self.dropped(entry)
 
     def clear(self) -> None:
         self._nodes.clear()

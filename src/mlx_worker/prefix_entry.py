@@ -57,7 +57,7 @@ class Entry(Generic[KV]):
 
     @property
     def tokens(self) -> "array[int]":
-        return array("I", self.packed)
+        return unpack(self.packed)
 
     def usable(self, shared: int) -> int:
         """Tokens of a prompt that it serves, which shares so many of its tokens."""
@@ -91,6 +91,10 @@ def longest(cuts: Mapping[int, Cut]) -> dict[int, Cut]:
 
 def pack(tokens: Sequence[int]) -> bytes:
     return array("I", tokens).tobytes()
+
+
+def unpack(packed: bytes) -> "array[int]":
+    return array("I", packed)
 
 
 def shared_tokens(one: bytes, other: bytes, known: int) -> int:

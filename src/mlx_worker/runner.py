@@ -3,8 +3,9 @@
 Every method is called on the engine thread, the thread that made the runner. `chat` alone may be called from others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mlx_worker.engine import ModelCard, Sampling
@@ -41,6 +42,14 @@ class Step:
     tokens: Sequence[int] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that the model and everything computed take, and how many they may."""
+
+    used: int
+    limit: int
+
+
 class Runner(Protocol):
     @property
     def card(self) -> ModelCard: ...
@@ -75,6 +84,21 @@ class Runner(Protocol):
     def nbytes(self, kv: Any) -> int:
         """Of a whole state."""
         ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What a state depends on, as a file name: the model's files, its template, how states are kept."""
+        ...
+
+    def save(self, file: Path, kv: Any, cuts: Mapping[int, Cut] | None, head: Mapping[str, str]) -> None:
+        """Write a state. Raises OSError and RuntimeError."""
+        ...
+
+    def load(self, file: Path) -> tuple[Any, Mapping[int, Cut] | None]:
+        """What `save` wrote. Raises anything for a file that it did not write."""
+        ...
+
+    def memory(self) -> Memory: ...
 
     def prefill(self, kv: Any, tokens: Sequence[int]) -> None:
         """Compute tokens into `kv`. Evaluated when it returns."""

@@ -19,19 +19,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlx_worker.engine import Failed, Finished, FinishReason, Generating, Progress, failure
-from mlx_worker.errors import WorkerError
+from mlx_worker.errors import MemoryShort, WorkerError
 from mlx_worker.jobs import Figures, Job, Limits
+from mlx_worker.memory import MemoryGuard
 from mlx_worker.output import OutputReader
 from mlx_worker.prefix_cache import PrefixCache
 from mlx_worker.prefix_entry import Hit, Kind, longest
 from mlx_worker.runner import Runner, Step
 from mlx_worker.scheduler import PrefillOrder, TimeShare
+from mlx_worker.tiers import LONG_REST, Tiers
 
 log = logging.getLogger("mlx_worker")
 
 QUIET_SECONDS = 1.0
 CHUNK_SECONDS = 1.0
 SMALLEST_CHUNK = 64
+ACTIVE_SECONDS = 60.0
 
 
 class Turns:
@@ -51,6 +54,10 @@ class Turns:
         self.figures = Figures()
         self._runner, self._limits, self._begun, self._clock = runner, limits, begun, clock
         self._order, self._share = PrefillOrder(), TimeShare()
+        self._guard = MemoryGuard(runner, self.cache)
+        self._tiers = Tiers(self.cache, runner, limits.disk_cache_dir, limits.disk_cache_bytes)
+        self._seen: dict[str, float] = {}  # when a session was last in work
+        self._worked = clock()
 
     @property
     def idle(self) -> bool:
@@ -61,7 +68,17 @@ class Turns:
         job.done = hit.length if hit else 0
         self.waiting.append(job)
 
+    def rest(self) -> bool:
+        """With nothing else to do, write one prefix to disk; False when all are written."""
+        return self._tiers.rest(self._clock() - self._worked)
+
+    def put_away(self, deadline: float) -> None:
+        """Write what the next start of the worker can use, until `deadline` of the clock."""
+        while self._clock() < deadline and self._tiers.rest(LONG_REST):
+            pass
+
     def turn(self) -> None:
+        self._worked = self._clock()
         try:
             self._let_go()
             candidates = self._candidates()
@@ -88,9 +105,15 @@ class Turns:
     def _candidates(self) -> list[Job]:
         """New requests begin only while there is room for them to decode; warming ones while there are no others."""
         asked = [job for job in self.prefilling if not job.warm]
-        room = len(asked) + len(self.decoding) < self._limits.max_batch
-        asked += [job for job in self.waiting if not job.warm] if room else []
-        return asked if asked or self.decoding else [*self.prefilling, *self.waiting]
+        waiting = self._admissible() if len(asked) + len(self.decoding) < self._limits.max_batch else []
+        asked += [job for job in waiting if not job.warm]
+        return asked if asked or self.decoding else [*self.prefilling, *waiting]
+
+    def _admissible(self) -> list[Job]:
+        """Those that there is memory for; with nobody in work, all, so that one which never fits is told."""
+        if not (self.prefilling or self.decoding):
+            return self.waiting
+        return [job for job in self.waiting if self._guard.admits(job, self.prefilling)]
 
     def _let_go(self) -> None:
         cancelled = [job for job in (*self.waiting, *self.prefilling, *self.decoding.values()) if job.cancelled]
@@ -134,6 +157,10 @@ class Turns:
     def _admit(self, job: Job) -> None:
         self._leave_waiting(job)
         self.prefilling.append(job)
+        if not self._guard.admits(job):
+            self._guard.refuse(job)
+        self._guard.make_room(job)
+        self._tiers.fetch(job.tokens)
         hit = self.cache.lookup(job.tokens)
         job.cached = job.done = hit.length if hit else 0
         job.kv = self._taken(job, hit) if hit else self._runner.new_kv()
@@ -154,6 +181,8 @@ class Turns:
             return
         self._runner.prefill(job.kv, job.tokens[job.done : end])
         job.done = end
+        self._guard.learn(job)
+        self._guard.relieve()
         job.tell(Progress(end, len(job.tokens), job.cached))
         if end in marks and not self._runner.cuttable:
             job.cuts[end] = self._runner.cut(job.kv)
@@ -200,10 +229,22 @@ class Turns:
         steps = self._runner.step()
         for step in steps:
             self._advance(self.decoding[step.uid], step)
+        self._watch_memory()
         seconds = self._clock() - started
         self._share.decoded(seconds)
         self.figures.decode.add(len(steps), seconds)
         self.figures.consecutive_failures = 0
+
+    def _watch_memory(self) -> None:
+        """Where the cache has nothing left to give, the request that came last goes, for the others to end."""
+        try:
+            self._guard.relieve()
+        except MemoryShort as error:
+            if self.decoding:
+                uid, job = max(self.decoding.items(), key=lambda item: item[1].arrival)
+                self._runner.drop(uid)
+                del self.decoding[uid]
+                self._fail([job], error)
 
     def _advance(self, job: Job, step: Step) -> None:
         assert job.reader is not None
@@ -239,7 +280,18 @@ class Turns:
             whole = self._runner.cut(kv)
             nbytes -= whole.nbytes
             cuts = longest({**job.cuts, len(tokens): whole})
-        self.cache.store(tokens, kv, nbytes=nbytes, kind=kind, cuts=cuts, session=job.generation.session)
+        session = job.generation.session
+        self.cache.active = self._active(session)
+        self._tiers.spill(self.cache.store(tokens, kv, nbytes=nbytes, kind=kind, cuts=cuts, session=session))
+
+    def _active(self, latest: str | None) -> set[str]:
+        """The sessions that were in work just now, which will most likely ask again."""
+        now = self._clock()
+        if latest is not None:
+            self._seen[latest] = now
+        self._seen = {session: seen for session, seen in self._seen.items() if now - seen < ACTIVE_SECONDS}
+        in_work = (job.generation.session for job in (*self.prefilling, *self.decoding.values()))
+        return {*self._seen, *filter(None, in_work)}
 
     def _reassure(self) -> None:
         """Nobody who waits hears nothing for long: the caller can tell computing from dead."""

@@ -3,13 +3,15 @@
 It holds the engine to the rules of the real one: a token is computed once and in order, and never the last one twice.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mlx_worker.engine import Conversation, Generation, ModelCard, Prompt, Sampling
 from mlx_worker.prefix_entry import Cut
-from mlx_worker.runner import Markers, Splitter, Step
+from mlx_worker.runner import Markers, Memory, Splitter, Step
 
 EOS = 0
 FAKE_MODEL = ModelCard("fake-model", 10_000, supports_tools=True)
@@ -68,6 +70,7 @@ class FakeRunner:
     step_error: Exception | None = None
     prefill_error: Exception | None = None
     rebuilt: int = 0
+    memory_now: Memory = field(default_factory=lambda: Memory(0, 1 << 40))
     _running: dict[int, _Running] = field(default_factory=dict)
     _uids: int = 0
 
@@ -90,6 +93,23 @@ class FakeRunner:
 
     def cut(self, kv: list[int]) -> Cut:
         return Cut(list(kv), 1)
+
+    fingerprint = "fake"
+
+    def save(self, file: Path, kv: list[int], cuts: Mapping[int, Cut] | None, head: Mapping[str, str]) -> None:
+        """The head as in a safetensors file, then the state."""
+        ends = None if cuts is None else sorted(cuts)
+        texts = {f"0.{name}": text for name, text in {**head, "cuts": json.dumps(ends)}.items()}
+        written = json.dumps({"__metadata__": texts}).encode()
+        file.write_bytes(len(written).to_bytes(8, "little") + written + json.dumps([kv, ends]).encode())
+
+    def load(self, file: Path) -> tuple[list[int], dict[int, Cut] | None]:
+        content = file.read_bytes()
+        kv, ends = json.loads(content[8 + int.from_bytes(content[:8], "little") :])
+        return kv, None if ends is None else {end: Cut(kv[:end], 1) for end in ends}
+
+    def memory(self) -> Memory:
+        return self.memory_now
 
     def trimmable(self, kv: list[int]) -> bool:
         return self.cut_back

@@ -90,9 +90,9 @@ class Worker:
 
 
 @contextmanager
-def real_worker(folder: Path, **limits: int) -> Iterator[Worker]:
+def real_worker(folder: Path, **limits: Any) -> Iterator[Worker]:
     """The real engine on a model folder, ready when the block begins."""
-    limited = Limits(**{"prefill_chunk": 64, **limits})
+    limited = Limits(**{"prefill_chunk": 64} | limits)
     engine = WatchedEngine(lambda: load_runner(folder, limited.max_batch), limited)
     with serving(engine) as url:
         worker = Worker(url, engine)

@@ -13,8 +13,17 @@ import mlx.core as mx
 import mlx_lm
 import pytest
 from mlx_lm.generate import BatchGenerator, StopSequences, TextStateMachine, make_text_state_machine
-from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from mlx_lm.models.cache import (
+    KVCache,
+    can_trim_prompt_cache,
+    load_prompt_cache,
+    make_prompt_cache,
+    save_prompt_cache,
+    trim_prompt_cache,
+)
 from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_logits_processors, make_sampler
+
+from mlx_worker.disk_cache import read_head
 
 PROMPT = list(range(10, 60))
 
@@ -177,6 +186,30 @@ def _arrays(kv: Any) -> list[Any]:
     flat = [part for layer in kv for part in layer.state]
     parts = [item for part in flat for item in (part if isinstance(part, list) else [part])]
     return [part for part in parts if isinstance(part, mx.array)]
+
+
+def test_states_are_saved_with_texts_in_the_head_and_loaded_the_same(
+    loaded: tuple[Any, Any, Any], hybrid: Any, tmp_path: Path
+) -> None:
+    for place, model in enumerate((loaded[0], hybrid)):
+        kv = make_prompt_cache(model)
+        model(mx.array([[1, 2, 3]]), cache=kv)
+        file = tmp_path / f"{place}.safetensors"
+        save_prompt_cache(str(file), kv, {"kind": "user"})
+        assert read_head(file) == {"kind": "user"}
+        again, head = load_prompt_cache(str(file), return_metadata=True)
+        assert head == {"kind": "user"}
+        assert [type(layer) for layer in again] == [type(layer) for layer in kv]
+        assert mx.allclose(model(mx.array([[4]]), cache=again), model(mx.array([[4]]), cache=kv))
+
+
+def test_memory_is_told_and_bounded() -> None:
+    before = mx.get_active_memory()
+    held = mx.zeros((1000, 1000))
+    mx.eval(held)
+    assert mx.get_active_memory() - before >= held.nbytes
+    assert isinstance(mx.set_cache_limit(1 << 30), int)
+    assert isinstance(mx.metal.is_available(), bool)
 
 
 def test_all_states_can_be_merged_into_a_batch(loaded: tuple[Any, Any, Any], hybrid: Any) -> None:
