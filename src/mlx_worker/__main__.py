@@ -8,6 +8,7 @@ on stdout says the port, which the system may have chosen; and a closed stdin ma
 import argparse
 import errno
 import ipaddress
+import math
 import os
 import signal
 import socket
@@ -26,8 +27,8 @@ from mlx_worker.health import package_version
 from mlx_worker.settings import Settings, SettingsError
 
 STARTED_AGAIN = "MLX_WORKER_STARTED_AGAIN"  # guards against starting again for ever
-GRACE_SECONDS = 5  # for answers in work, once the worker is told to end
-LAST_SECONDS = 20.0  # then it ends, whatever its threads do
+GRACE_SECONDS = 5  # beyond those for answers in work, for whoever does not hear that it is over
+LAST_SECONDS = 20.0  # once stdin is closed: then it ends, whatever its threads do
 
 
 class CannotServe(Exception):
@@ -93,7 +94,7 @@ def _run(options: argparse.Namespace) -> None:
     with _bound(settings) as listener:
         models.resolve(settings.model_path)
         _listen(listener, settings)
-        _serve(listener)
+        _serve(listener, settings)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -149,13 +150,13 @@ def _cannot_listen(settings: Settings, error: OSError) -> CannotServe:
     return CannotServe(f"{where} cannot be used ({error.strerror}): choose another with --host and --port")
 
 
-def _serve(listener: socket.socket) -> None:
+def _serve(listener: socket.socket, settings: Settings) -> None:
     config = uvicorn.Config(
         "mlx_worker.server:app",
         log_level="warning",
         access_log=False,
         workers=1,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + GRACE_SECONDS,
         timeout_keep_alive=75,  # longer than clients keep a connection, so that none is closed under a request
     )
     Server(config).run(sockets=[listener])

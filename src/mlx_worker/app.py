@@ -2,20 +2,26 @@
 
 import logging
 import signal
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from types import FrameType
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from mlx_worker.blas import Blas
+from mlx_worker.counting import Counted
+from mlx_worker.description import description_of, page_of
 from mlx_worker.engine import Engine
 from mlx_worker.errors import EngineFailure, UnknownPath, WorkerError
 from mlx_worker.guards import Guards
 from mlx_worker.health import package_version
+from mlx_worker.intake import Intake
+from mlx_worker.metrics import Metrics
 from mlx_worker.routes import build_router
 from mlx_worker.settings import Settings
 
@@ -26,6 +32,7 @@ STOP_SECONDS = 10.0
 
 def build_app(engine: Engine, settings: Settings, blas: Blas) -> FastAPI:
     """The engine starts with the app's lifespan and ends with it."""
+    intake, metrics = Intake(engine), Metrics(engine, package_version())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -34,18 +41,30 @@ def build_app(engine: Engine, settings: Settings, blas: Blas) -> FastAPI:
         else:
             log.info("MLX computes with %s", blas.name)
         engine.start()
-        with _drain_on_sigterm(engine):
+        with _drain_on_sigterm(engine, settings.drain_seconds):
             yield
         engine.stop(STOP_SECONDS)
+        intake.close()
 
-    app = FastAPI(title="mlx_worker", version=package_version(), lifespan=lifespan)
-    app.include_router(build_router(engine, blas))
+    app = FastAPI(title="mlx_worker", version=package_version(), lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.include_router(build_router(engine, blas, intake, metrics))
     app.add_exception_handler(WorkerError, _say_worker_error)
     app.add_exception_handler(HTTPException, _say_http_error)
     app.add_exception_handler(Exception, _say_bug)
+    _describe(app)
     token = settings.token.get_secret_value() if settings.token else None
     app.add_middleware(Guards, token=token, allowed_hosts=settings.allowed_hosts)
+    app.add_middleware(Counted, metrics=metrics)
     return app
+
+
+def _describe(app: FastAPI) -> None:
+    whole = cache(lambda: description_of(app))
+    app.openapi = whole  # type: ignore[method-assign]
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page_of(whole()))
 
 
 async def _say_worker_error(request: Request, error: Exception) -> JSONResponse:
@@ -64,12 +83,17 @@ async def _say_bug(request: Request, error: Exception) -> JSONResponse:
 
 
 @contextmanager
-def _drain_on_sigterm(engine: Engine) -> Iterator[None]:
-    """New requests are refused from the signal on. The server behind us then waits for those in work."""
+def _drain_on_sigterm(engine: Engine, seconds: float) -> Iterator[None]:
+    """From the signal on new requests are refused, and those in work have so long to end. Then they are told that it is
+    over, and the server behind us, which waits for them, can go."""
     previous = signal.getsignal(signal.SIGTERM)
+    cut = threading.Timer(seconds, engine.stop, (STOP_SECONDS,))
+    cut.daemon = True
 
     def drain(number: int, frame: FrameType | None) -> Any:
         engine.drain()
+        if cut.ident is None:
+            cut.start()
         return previous(number, frame) if callable(previous) else None
 
     try:
@@ -80,4 +104,5 @@ def _drain_on_sigterm(engine: Engine) -> Iterator[None]:
     try:
         yield
     finally:
+        cut.cancel()
         signal.signal(signal.SIGTERM, previous)

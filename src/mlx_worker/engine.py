@@ -9,6 +9,8 @@ the engine's thread. The events of a request are, in order: any number of `Progr
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
@@ -54,13 +56,14 @@ class ModelCard:
     """The loaded model.
 
     context_length: tokens. supports_tools: its chat template shows tools to it. sampling: what it was made for, used
-    where a client does not say.
+    where a client does not say. vocabulary: how many tokens it knows, 0: not known.
     """
 
     id: str
     context_length: int
     supports_tools: bool
     sampling: Sampling = Sampling()
+    vocabulary: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Prompt:
 class Generation:
     """One request to the engine. `max_tokens` is at least 1 and fits the context.
 
+    system_hash: the name of its system prompt and tools, for the list of what is cached.
     logprobs: how many alternatives to each token are told with its log probability, None: no log probabilities at all.
     session: who asks; while a session is active what it left in the cache stays.
     warm: only the prompt is computed, when nobody else has work, and `Finished` follows without an answer.
@@ -103,6 +107,7 @@ class Generation:
     shape: AnswerShape = AnswerShape()
     logprobs: int | None = None
     session: str | None = None
+    system_hash: str | None = None
     warm: bool = False
 
 
@@ -179,9 +184,41 @@ Sink = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes. active: arrays in use; cached: freed ones that MLX keeps for reuse; peak: the most that were in use.
+
+    limit: what a model may use on this machine; resident: of the whole program, as the system counts it.
+    """
+
+    active: int
+    cached: int
+    peak: int
+    limit: int
+    resident: int
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPrefix:
+    """One entry of the prefix cache. hash: of its tokens; system_hash: of the request that it began with, if known.
+
+    last_used: seconds since the epoch. tier: where it is kept, `memory` or `disk`.
+    """
+
+    hash: str
+    system_hash: str | None
+    session: str | None
+    tokens: int
+    nbytes: int
+    kind: str
+    tier: str
+    last_used: float
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
     """Seconds, tokens, tokens a second. `active`: prefilling and decoding; `waiting`: accepted, not begun.
 
+    warming: prompts that are computed ahead, or wait for it; they are no part of the figures before.
     finished, failed, cancelled: requests since the start; average_seconds: from arrival to the end of those finished.
     """
 
@@ -189,6 +226,7 @@ class EngineStatus:
     reason: str | None = None
     active: int = 0
     waiting: int = 0
+    warming: int = 0
     queued_tokens: int = 0
     heartbeat_age: float = 0.0
     hung: bool = False
@@ -200,6 +238,7 @@ class EngineStatus:
     cancelled: int = 0
     average_seconds: float = 0.0
     cache: CacheFigures | None = None
+    memory: Memory | None = None
 
 
 class Engine(Protocol):
@@ -220,8 +259,28 @@ class Engine(Protocol):
 
     def status(self) -> EngineStatus: ...
 
+    def check_room(self, preparing: int) -> None:
+        """Whether a request could be queued beside those still prepared. Raises QueueFull or NotReady."""
+        ...
+
     def prepare(self, conversation: Conversation) -> Prompt:
         """Render a conversation. Slow on long prompts: call it off the event loop. Raises WorkerError."""
+        ...
+
+    def count(self, text: str) -> int:
+        """The tokens of a text. Slow on long ones, as `prepare`. Raises NotReady."""
+        ...
+
+    def cached(self, prompt: Prompt) -> Future[int]:
+        """How many tokens of a prompt need not be computed, told when the engine gets to it. Raises NotReady."""
+        ...
+
+    def prefixes(self) -> Sequence[CachedPrefix]:
+        """What is in the prefix cache, at most a second old while the engine computes."""
+        ...
+
+    def drop_cache(self) -> Future[int]:
+        """Forget all but what requests in work use; how many entries went is told when it is done. Raises NotReady."""
         ...
 
     def submit(self, generation: Generation, sink: Sink) -> object:
@@ -265,6 +324,13 @@ class Answer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._engine.cancel(self._ticket)
+
+    async def early_failure(self, seconds: float) -> WorkerError | None:
+        """The error of a request that fails before there is anything of an answer, looked for at most so long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), seconds)
+        last = self._events[-1] if self._events else None
+        return last.error if isinstance(last, Failed) else None
 
     async def batches(self) -> AsyncIterator[list[Event]]:
         """Ends after the batch that holds `Finished` or `Failed`."""

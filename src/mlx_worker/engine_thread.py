@@ -2,19 +2,37 @@
 
 Its life: loading -> ready -> draining -> gone, or dead from anywhere: the model cannot be loaded, the thread met an
 error that it cannot survive, or `MAX_FAILURES` batches in a row failed. When it is dead, all requests fail at once and
-/health says why. A heartbeat, once a turn, tells a hung engine from a busy one.
+/health says why; `died` is called, so that the program may end and be started again. A heartbeat, once a turn, tells a
+hung engine from a busy one.
+
+What others want to know of the cache is looked up on the engine's thread, between two turns.
 """
 
 import gc
 import logging
+import math
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
-from mlx_worker.engine import Conversation, EngineStatus, Failed, Generation, ModelCard, Prompt, Sink, State
+from mlx_worker.engine import (
+    CachedPrefix,
+    Conversation,
+    EngineStatus,
+    Failed,
+    Generation,
+    Memory,
+    ModelCard,
+    Prompt,
+    Sink,
+    State,
+)
 from mlx_worker.errors import EngineFailure, ModelLoadError, NotReady, QueueFull, WorkerError
 from mlx_worker.jobs import Figures, Job, Limits
+from mlx_worker.prefix_list import PrefixList
 from mlx_worker.prompts import build_prompt
 from mlx_worker.runner import Runner
 from mlx_worker.turns import Turns
@@ -24,18 +42,46 @@ log = logging.getLogger("mlx_worker")
 IDLE_SECONDS = 0.5
 HUNG_SECONDS = 30.0
 PUT_AWAY_SECONDS = 5.0
+LIST_SECONDS = 1.0
 MAX_FAILURES = 3
+LONGEST_RETRY = 30  # seconds
 LEAVING = "the worker is shutting down"
 
 
-class EngineThread:
-    """An `Engine` (see there). `load` makes the runner, on the engine's thread, or raises ModelLoadError."""
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Something small to do between two turns, for whoever waits for the answer."""
 
-    def __init__(self, load: Callable[[], Runner], limits: Limits) -> None:
-        self._load = load
+    work: Callable[[Turns], int]
+    answer: Future[int] = field(default_factory=Future)
+
+    def run(self, turns: Turns) -> None:
+        if not self.answer.set_running_or_notify_cancel():
+            return
+        try:
+            self.answer.set_result(self.work(turns))
+        except Exception as error:  # it is whoever asked that is to hear of it, not the requests in work
+            self.answer.set_exception(error)
+
+
+class EngineThread:
+    """An `Engine` (see there). `load` makes the runner, on the engine's thread, or raises ModelLoadError.
+
+    memory: reads the figures of the memory. died: told once, on the engine's thread, when it is dead, with the error.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Runner],
+        limits: Limits,
+        *,
+        memory: Callable[[], Memory] | None = None,
+        died: Callable[[BaseException], None] = lambda error: None,
+    ) -> None:
+        self._load, self._memory, self._died = load, memory, died
         self._limits = limits
         self._thread = threading.Thread(target=self._main, name="mlx-engine", daemon=True)
-        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Job | Errand | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._queued = self._arrivals = 0
         self._state: State = "loading"
@@ -43,6 +89,8 @@ class EngineThread:
         self._stopping = False
         self._runner: Runner | None = None
         self._turns: Turns | None = None
+        self._list = PrefixList()
+        self._listed: tuple[float, Sequence[CachedPrefix]] = (0.0, ())
         self._beat = time.monotonic()
         self._longest_turn = 0.0
 
@@ -76,9 +124,10 @@ class EngineThread:
         return EngineStatus(
             state=self._state,
             reason=self._reason,
-            active=len(prefilling) + (len(turns.decoding) if turns else 0),
+            active=sum(not job.warm for job in prefilling) + (len(turns.decoding) if turns else 0),
             waiting=self._queued,
-            queued_tokens=sum(job.remaining for job in (*waiting, *prefilling)),
+            warming=sum(job.warm for job in (*waiting, *prefilling)),
+            queued_tokens=sum(job.remaining for job in (*waiting, *prefilling) if not job.warm),
             heartbeat_age=age,
             hung=self._state in ("ready", "draining") and age > max(HUNG_SECONDS, 3 * self._longest_turn),
             prefill_tps=figures.prefill.tps,
@@ -89,20 +138,47 @@ class EngineThread:
             consecutive_failures=figures.consecutive_failures,
             average_seconds=figures.average_seconds,
             cache=turns.cache.figures() if turns else None,
+            memory=self._memory() if self._memory and turns else None,
         )
 
-    def prepare(self, conversation: Conversation) -> Prompt:
-        if self._runner is None or self._state != "ready":
+    def check_room(self, preparing: int) -> None:
+        if self._state != "ready":
             raise self._refusal()
-        return build_prompt(self._runner.chat, conversation)
+        if self._queued + preparing >= self._limits.max_queue:
+            raise QueueFull(self._limits.max_queue, self._retry_after())
+
+    def prepare(self, conversation: Conversation) -> Prompt:
+        return build_prompt(self._ready_runner().chat, conversation)
+
+    def count(self, text: str) -> int:
+        return len(self._ready_runner().chat.encode(text))
+
+    def cached(self, prompt: Prompt) -> Future[int]:
+        def look(turns: Turns) -> int:
+            hit = turns.cache.peek(prompt.tokens)
+            return hit.length if hit else 0
+
+        return self._between_turns(look)
+
+    def prefixes(self) -> Sequence[CachedPrefix]:
+        return self._listed[1]
+
+    def drop_cache(self) -> Future[int]:
+        def drop(turns: Turns) -> int:
+            entries = len(turns.cache)
+            turns.cache.clear()
+            self._listed = (time.monotonic(), ())
+            return entries
+
+        return self._between_turns(drop)
 
     def submit(self, generation: Generation, sink: Sink) -> Job:
         with self._lock:
             if self._state != "ready":
                 raise self._refusal()
-            if self._queued >= self._limits.max_queue:
-                raise QueueFull(self._limits.max_queue)
-            self._queued += 1
+            if self._queued >= self._limits.max_queue and not generation.warm:
+                raise QueueFull(self._limits.max_queue, self._retry_after())
+            self._queued += not generation.warm
             self._arrivals += 1
             job = Job(generation, sink, self._arrivals)
             self._inbox.put(job)
@@ -112,6 +188,25 @@ class EngineThread:
         assert isinstance(ticket, Job)
         ticket.cancelled = True
         self._inbox.put(None)
+
+    def _between_turns(self, work: Callable[[Turns], int]) -> Future[int]:
+        """Have the engine's thread do something small that does not compute. Raises NotReady."""
+        errand = Errand(work)
+        with self._lock:
+            if self._state != "ready":
+                raise self._refusal()
+            self._inbox.put(errand)
+        return errand.answer
+
+    def _ready_runner(self) -> Runner:
+        if self._runner is None or self._state != "ready":
+            raise self._refusal()
+        return self._runner
+
+    def _retry_after(self) -> int:
+        """Seconds until a place in the queue is likely to be free: when the average request has been served."""
+        seconds = self._turns.figures.average_seconds if self._turns else 0.0
+        return min(max(math.ceil(seconds / self._limits.max_batch), 1), LONGEST_RETRY)
 
     def _refusal(self) -> NotReady:
         reason = self._reason or "the model is still loading"
@@ -132,28 +227,34 @@ class EngineThread:
             self._end()
         except ModelLoadError as error:
             log.error("%s", error)
-            self._die(str(error))
+            self._die(str(error), error)
         except BaseException as error:  # the last stand of the thread: whoever waits must hear of it
             log.exception("the engine died")
-            self._die(f"the engine died: {type(error).__name__}: {error}")
+            self._die(f"the engine died: {type(error).__name__}: {error}", error)
 
     def _loop(self, turns: Turns) -> None:
         while not self._stopping:
             self._take(turns)
             started = self._beat = time.monotonic()
             turns.turn()
-            self._longest_turn = max(self._longest_turn * 0.99, time.monotonic() - started)
+            now = time.monotonic()
+            self._longest_turn = max(self._longest_turn * 0.99, now - started)
+            if now - self._listed[0] >= LIST_SECONDS or turns.idle:
+                self._listed = (now, self._list.look(turns.cache))
             if turns.figures.consecutive_failures >= MAX_FAILURES:
                 raise RuntimeError(f"{MAX_FAILURES} failures in a row, see the log; restart the worker")
 
     def _take(self, turns: Turns) -> None:
         """Let new requests in; with nothing to do, wait for one."""
         try:
-            job = self._inbox.get(timeout=IDLE_SECONDS) if turns.idle else self._inbox.get_nowait()
+            item = self._inbox.get(timeout=IDLE_SECONDS) if turns.idle else self._inbox.get_nowait()
             while True:
-                if job is not None:
-                    turns.add(job)
-                job = self._inbox.get_nowait()
+                if isinstance(item, Job):
+                    self._list.name(item.generation)
+                    turns.add(item)
+                elif item is not None:
+                    item.run(turns)
+                item = self._inbox.get_nowait()
         except queue.Empty:
             if turns.idle:
                 turns.rest()
@@ -162,10 +263,11 @@ class EngineThread:
         with self._lock:
             self._queued -= 1
 
-    def _die(self, reason: str) -> None:
+    def _die(self, reason: str, error: BaseException) -> None:
         with self._lock:
             self._state, self._reason = "dead", reason
         self._end()
+        self._died(error)
 
     def _end(self) -> None:
         """Everyone still here hears that it is over. Nobody new can come: the state has been set before."""
@@ -173,7 +275,13 @@ class EngineThread:
         error: WorkerError = EngineFailure(reason) if self._state == "dead" else NotReady(reason)
         if self._turns is not None:
             self._turns.end(error)
-        while not self._inbox.empty():
-            if job := self._inbox.get_nowait():
-                job.sink(Failed(error))
+        self._answer_inbox(error)
         self._queued = 0
+
+    def _answer_inbox(self, error: WorkerError) -> None:
+        while not self._inbox.empty():
+            match self._inbox.get_nowait():
+                case Job() as job:
+                    job.sink(Failed(error))
+                case Errand() as errand:
+                    errand.answer.set_exception(error)

@@ -2,11 +2,12 @@
 
     WorkerError
     ├── BadRequest            400, the request breaks a rule of the API
-    │   └── PromptTooLong     400 exceed_context_size_error, with both numbers (llama.cpp's shape)
+    │   └── PromptTooLong     400 context_length_exceeded, with both numbers
     ├── Unauthorized          401
     ├── Forbidden             403
     ├── UnknownModel          404
     ├── UnknownPath           404 and 405
+    ├── BodyTooSlow           408
     ├── BodyTooLarge          413
     ├── NotJson               415
     ├── QueueFull             429 with Retry-After
@@ -16,7 +17,8 @@
 
     ModelLoadError            the model cannot be served at all; /health says why
 
-A message is one sentence that says what is wrong and, where there is one, the next step.
+A message is one sentence that says what is wrong and, where there is one, the next step. `http_status` is in the body
+too, because inside a stream there is no other place for it.
 """
 
 from typing import Any, ClassVar
@@ -27,10 +29,15 @@ class ModelLoadError(Exception):
 
 
 class WorkerError(Exception):
-    """The root. `kind` is the `type` field of OpenAI's error object."""
+    """The root. `kind` and `code` are the fields `type` and `code` of OpenAI's error object.
+
+    param: the field of the request that is at fault.
+    """
 
     status: int = 500
     kind: ClassVar[str] = "server_error"
+    code: ClassVar[str | None] = None
+    param: str | None = None
 
     def __init__(self, message: str, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -38,41 +45,43 @@ class WorkerError(Exception):
         self.headers = headers or {}
 
     def body(self) -> dict[str, Any]:
-        return {"error": {"message": self.message, "type": self.kind, "param": None, "code": self.status}}
+        error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        return {"error": error | {"http_status": self.status}}
 
 
 class BadRequest(WorkerError):
     status = 400
     kind = "invalid_request_error"
 
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
 
 class PromptTooLong(BadRequest):
-    """The prompt leaves no room for an answer. The fields are llama.cpp's, which clients already read."""
+    """The prompt leaves no room for an answer. The code is OpenAI's; type, words and numbers are llama.cpp's.
+
+    at_least: the prompt was not counted to its end, which it has no need of.
+    """
 
     kind = "exceed_context_size_error"
+    code = "context_length_exceeded"
 
-    def __init__(self, prompt_tokens: int, context_length: int) -> None:
-        super().__init__(
-            f"request ({prompt_tokens} tokens) exceeds the available context size ({context_length} tokens)"
-        )
+    def __init__(self, prompt_tokens: int, context_length: int, *, at_least: bool = False) -> None:
+        words = f"request ({prompt_tokens} tokens) exceeds the available context size ({context_length} tokens)"
+        super().__init__(f"{words}; it was not counted to its end" if at_least else words, "messages")
         self.prompt_tokens = prompt_tokens
         self.context_length = context_length
 
     def body(self) -> dict[str, Any]:
-        return {
-            "error": {
-                "message": self.message,
-                "type": self.kind,
-                "code": self.status,
-                "n_prompt_tokens": self.prompt_tokens,
-                "n_ctx": self.context_length,
-            }
-        }
+        numbers = {"n_prompt_tokens": self.prompt_tokens, "n_ctx": self.context_length}
+        return {"error": super().body()["error"] | numbers}
 
 
 class Unauthorized(WorkerError):
     status = 401
     kind = "authentication_error"
+    code = "invalid_api_key"
 
 
 class Forbidden(WorkerError):
@@ -83,6 +92,8 @@ class Forbidden(WorkerError):
 class UnknownModel(WorkerError):
     status = 404
     kind = "not_found_error"
+    code = "model_not_found"
+    param = "model"
 
 
 class UnknownPath(WorkerError):
@@ -91,6 +102,11 @@ class UnknownPath(WorkerError):
     def __init__(self, message: str, status: int = 404) -> None:
         super().__init__(message)
         self.status = status
+
+
+class BodyTooSlow(WorkerError):
+    status = 408
+    kind = "timeout_error"
 
 
 class BodyTooLarge(WorkerError):
@@ -106,6 +122,7 @@ class NotJson(WorkerError):
 class QueueFull(WorkerError):
     status = 429
     kind = "rate_limit_error"
+    code = "queue_full"
 
     def __init__(self, limit: int, retry_after: int = 2) -> None:
         super().__init__(
@@ -117,6 +134,7 @@ class QueueFull(WorkerError):
 class NotReady(WorkerError):
     status = 503
     kind = "service_unavailable_error"
+    code = "not_ready"
 
     def __init__(self, message: str, retry_after: int | None = 2) -> None:
         super().__init__(message, headers={"Retry-After": str(retry_after)} if retry_after else None)

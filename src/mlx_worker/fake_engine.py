@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from mlx_worker.engine import (
+    CachedPrefix,
     Conversation,
     EngineStatus,
     Event,
@@ -16,7 +18,7 @@ from mlx_worker.engine import (
     Sink,
     TextPiece,
 )
-from mlx_worker.errors import NotReady, WorkerError
+from mlx_worker.errors import NotReady, QueueFull, WorkerError
 
 HELLO: tuple[Event, ...] = (Progress(3, 4, 2), TextPiece("Hello"), TextPiece(" there"), Finished("stop", 3))
 
@@ -42,6 +44,8 @@ class FakeEngine:
         self.card: ModelCard | None = ModelCard("fake-model", context_length, supports_tools=True)
         self.refusal: WorkerError | None = None
         self.current = EngineStatus("loading")
+        self.max_queue = 64
+        self.entries: Sequence[CachedPrefix] = ()
         self.tickets: list[Ticket] = []
         self.conversations: list[Conversation] = []
         self.submitted = threading.Event()
@@ -58,16 +62,34 @@ class FakeEngine:
     def status(self) -> EngineStatus:
         return self.current
 
+    def check_room(self, preparing: int) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        if self.current.state != "ready":
+            raise NotReady(f"the model is {self.current.state}")
+        if preparing >= self.max_queue:
+            raise QueueFull(self.max_queue)
+
     def prepare(self, conversation: Conversation) -> Prompt:
         self.conversations.append(conversation)
         words = " ".join(message["content"] for message in conversation.messages).split()
         return Prompt(tokens=tuple(range(len(words))))
 
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+    def cached(self, prompt: Prompt) -> Future[int]:
+        return _told(sum(entry.tokens for entry in self.entries))
+
+    def prefixes(self) -> Sequence[CachedPrefix]:
+        return self.entries
+
+    def drop_cache(self) -> Future[int]:
+        gone, self.entries = len(self.entries), ()
+        return _told(gone)
+
     def submit(self, generation: Generation, sink: Sink) -> Ticket:
-        if self.refusal is not None:
-            raise self.refusal
-        if self.current.state != "ready":
-            raise NotReady(f"the model is {self.current.state}")
+        self.check_room(0)
         ticket = Ticket(generation, sink)
         self.tickets.append(ticket)
         self.submitted.set()
@@ -77,3 +99,9 @@ class FakeEngine:
     def cancel(self, ticket: object) -> None:
         assert isinstance(ticket, Ticket)
         ticket.cancelled.set()
+
+
+def _told(value: int) -> Future[int]:
+    answer: Future[int] = Future()
+    answer.set_result(value)
+    return answer

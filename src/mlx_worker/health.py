@@ -6,11 +6,13 @@ does not answer: loading, draining, dead, or hung). 200 only when it answers.
 """
 
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from mlx_worker.blas import Blas
-from mlx_worker.engine import Engine, EngineStatus
+from mlx_worker.engine import CachedPrefix, Engine, EngineStatus
 from mlx_worker.prefix_cache import CacheFigures
 
 
@@ -45,13 +47,15 @@ def full_report(engine: Engine, blas: Blas) -> tuple[int, dict[str, Any]]:
         "supports_tools": card.supports_tools if card else None,
         "active": status.active,
         "waiting": status.waiting,
+        "warming": status.warming,
         "queued_prefill_tokens": status.queued_tokens,
         "prefill_tps": status.prefill_tps,
         "decode_tps": status.decode_tps,
         "heartbeat_age": round(status.heartbeat_age, 3),
+        "memory": asdict(status.memory) if status.memory else None,
         "blas": {"name": blas.name, "fast": blas.fast, "advice": blas.advice},
         "version": package_version(),
-        **_seed_objects(status, figures),
+        **_seed_objects(status, figures, latest_system(engine.prefixes())),
     }
     return _code(status), report
 
@@ -60,7 +64,14 @@ def _code(status: EngineStatus) -> int:
     return 200 if status.state == "ready" and not status.hung else 503
 
 
-def _seed_objects(status: EngineStatus, figures: CacheFigures) -> dict[str, Any]:
+def latest_system(entries: Sequence[CachedPrefix]) -> str:
+    """The name of the system prompt that was used last (`anyclaude.wire.prefix`), empty when none is known."""
+    named = (entry for entry in entries if entry.system_hash)
+    latest = max(named, key=lambda entry: entry.last_used, default=None)
+    return (latest.system_hash or "") if latest else ""
+
+
+def _seed_objects(status: EngineStatus, figures: CacheFigures, system_hash: str) -> dict[str, Any]:
     """Times in milliseconds, as in the ancestor; `avgResponseTime` and `avgLatency` are the same figure there too."""
     now = int(time.time() * 1000)
     total = status.finished + status.failed
@@ -77,7 +88,7 @@ def _seed_objects(status: EngineStatus, figures: CacheFigures) -> dict[str, Any]
             "entries": figures.entries,
             "bytes": figures.nbytes,
             "limit": figures.limit,
-            "systemPromptHash": "",
+            "systemPromptHash": system_hash,
             "lastUpdated": now,
         },
         "metrics": {

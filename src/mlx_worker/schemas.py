@@ -1,23 +1,22 @@
 """The requests that clients send, in OpenAI's field names.
 
-Unknown fields are tolerated: clients send new ones every month. What is refused here is what the engine could not
-honour without doing harm: numbers out of range, shapes that no chat template can render, more than one choice.
+Unknown fields are tolerated: clients send new ones every month (`user`, `metadata`, `store` and the like mean nothing
+here). What is refused is what the engine could not honour without doing harm: numbers out of range, shapes that no chat
+template can render, more than one choice.
 """
 
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.config import JsonDict
 
-from mlx_worker.errors import BadRequest
+from mlx_worker.engine import AnswerShape, Conversation
+from mlx_worker.shapes import Lenient, NamedTool, ResponseFormat, ToolChoice, shape_of
 
 TEMPLATE_SWITCHES = frozenset(
     {"enable_thinking", "thinking", "thinking_budget", "reasoning_effort", "preserve_thinking", "clear_thinking"}
 )
-
-
-class Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Part(Lenient):
@@ -64,8 +63,8 @@ class ToolCall(Lenient):
 
 
 class Message(Lenient):
-    role: str
-    content: Annotated[str | None, BeforeValidator(_text_of)] = None
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Annotated[str | None, BeforeValidator(_text_of, json_schema_input_type=str | list[Part] | None)] = None
     reasoning_content: str | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
@@ -87,58 +86,61 @@ class Message(Lenient):
         return shape | {key: value for key, value in optional.items() if value is not None}
 
 
-class Tool(BaseModel):
+def _named(function: dict[str, Any]) -> dict[str, Any]:
+    if not (isinstance(name := function.get("name"), str) and name):
+        raise ValueError("a function needs a name")
+    if not isinstance(function.get("parameters") or {}, dict):
+        raise ValueError("a function's parameters are a JSON schema")
+    return function
+
+
+FUNCTION = {
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string", "minLength": 1},
+        "parameters": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+    },
+}
+
+
+class Tool(Lenient):
     """Kept whole, in the order given: the template prints it, and the prompt must not change from turn to turn."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
 
     type: Literal["function"] = "function"
-    function: dict[str, Any]
+    function: Annotated[dict[str, Any], AfterValidator(_named), Field(json_schema_extra=cast(JsonDict, FUNCTION))]
+
+    def for_template(self) -> dict[str, Any]:
+        return self.model_dump(exclude_unset=True) | {"type": self.type}
+
+
+class StreamOptions(Lenient):
+    """Usage comes in the last chunk whether it is asked for or not."""
+
+    include_usage: bool | None = None
 
 
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, lt=2**63)]
+TokenId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}$")]
+Bias = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
+Stop = Annotated[list[str], Field(max_length=64)]
 
 
-class ChatRequest(Lenient):
+class Conversing(Lenient):
+    """What is rendered into a prompt: the part of a request that may be warmed and counted too."""
+
     model: str | None = None
     messages: Annotated[list[Message], Field(min_length=1)]
     tools: list[Tool] | None = None
-    tool_choice: str | dict[str, Any] | None = None
-    stream: bool = False
-    stop: str | list[str] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    n: Literal[1] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    top_p: Share | None = None
-    top_k: Annotated[int, Field(ge=-1)] | None = None
-    min_p: Share | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**64)] | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
+    tool_choice: ToolChoice | None = None
     chat_template_kwargs: dict[str, Any] | None = None
 
-    @model_validator(mode="after")
-    def _stops_are_few(self) -> Self:
-        if len(self.stops()) > 64:
-            raise ValueError("stop takes at most 64 strings")
-        return self
-
-    def stops(self) -> tuple[str, ...]:
-        given = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return tuple(stop for stop in given if stop)
-
-    def limit(self) -> int | None:
-        """The most tokens to generate, None when the client does not say."""
-        return self.max_completion_tokens or self.max_tokens
-
-    def offered_tools(self) -> list[dict[str, Any]] | None:
+    def offered_tools(self) -> list[dict[str, Any]]:
         """The tools as sent. With `tool_choice: none` the model does not get to see them."""
-        if not self.tools or self.tool_choice == "none":
-            return None
-        return [tool.model_dump(exclude_unset=True) | {"type": tool.type} for tool in self.tools]
+        return [] if self.tool_choice == "none" else [tool.for_template() for tool in self.tools or ()]
 
     def switches(self) -> dict[str, Any]:
         """What the client may tell the chat template: known switches alone, never a template of its own."""
@@ -149,12 +151,59 @@ class ChatRequest(Lenient):
             if key in TEMPLATE_SWITCHES and isinstance(value, bool | int | str)
         }
 
+    def conversation(self) -> Conversation:
+        messages = [message.for_template() for message in self.messages]
+        return Conversation(messages, self.offered_tools(), self.switches())
 
-def parse_chat(payload: Any) -> ChatRequest:
-    """Raises BadRequest with the place and the reason of the first fault."""
-    try:
-        return ChatRequest.model_validate(payload)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(step) for step in first["loc"]) or "the body"
-        raise BadRequest(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+
+class ChatRequest(Conversing):
+    """POST /v1/chat/completions."""
+
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    stop: str | Stop | None = None
+    max_tokens: Count | None = None
+    max_completion_tokens: Count | None = None
+    n: Literal[1] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
+    top_p: Share | None = None
+    top_k: Annotated[int, Field(ge=-1, lt=2**31)] | None = None
+    min_p: Share | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**64)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
+    logit_bias: Annotated[dict[TokenId, Bias], Field(max_length=1024)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.top_logprobs is not None and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs to be true")
+        names = {tool.function["name"] for tool in self.tools or ()}
+        if self.tool_choice == "required" and not names:
+            raise ValueError("tool_choice 'required' needs tools")
+        if isinstance(self.tool_choice, NamedTool) and self.tool_choice.function.name not in names:
+            raise ValueError(f"tool_choice names {self.tool_choice.function.name!r}, which is not among the tools")
+        return self
+
+    def stops(self) -> tuple[str, ...]:
+        given = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return tuple(stop for stop in given if stop)
+
+    def limit(self) -> int | None:
+        """The most tokens to generate, None when the client does not say."""
+        return self.max_completion_tokens or self.max_tokens
+
+    def shape(self) -> AnswerShape:
+        return shape_of(self.tool_choice, self.parallel_tool_calls, self.response_format)
+
+    def alternatives(self) -> int | None:
+        """How many alternatives to each token are to be told with its log probability, None: nothing of the kind."""
+        return (self.top_logprobs or 0) if self.logprobs else None
+
+    def bias(self) -> tuple[tuple[int, float], ...]:
+        return tuple((int(token), value) for token, value in (self.logit_bias or {}).items())

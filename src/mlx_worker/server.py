@@ -1,10 +1,13 @@
 """`uvicorn mlx_worker.server:app`: the real engine behind the application.
 
-The model is loaded after the port is open, on the engine's thread; /health says when it is ready.
+The model is loaded after the port is open, on the engine's thread; /health says when it is ready. An engine that has
+died takes the program with it, so that whoever supervises it starts it again.
 """
 
+import logging
 import os
 import sys
+import threading
 from collections.abc import Mapping
 
 from fastapi import FastAPI
@@ -12,30 +15,56 @@ from fastapi import FastAPI
 from mlx_worker import blas, models
 from mlx_worker.app import build_app
 from mlx_worker.engine_thread import EngineThread
+from mlx_worker.errors import ModelLoadError
 from mlx_worker.jobs import Limits
 from mlx_worker.mlx_engine import MlxRunner, load_runner
+from mlx_worker.mlx_memory import read_memory
 from mlx_worker.settings import Settings, SettingsError
+
+log = logging.getLogger("mlx_worker")
+
+CANNOT_SERVE = 2
+ENGINE_DIED = 70  # EX_SOFTWARE
+LAST_SECONDS = 3.0  # for those who are told that their answers failed, and for who asks /health why
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Settings come from the environment when not given. Raises SettingsError."""
     settings = settings or Settings.from_environment(os.environ)
-    limits = Limits(
+
+    def load() -> MlxRunner:
+        return load_runner(models.resolve(settings.model_path), settings.max_batch)
+
+    return build_app(
+        EngineThread(load, _limits(settings), memory=read_memory, died=_leave_soon), settings, blas.report()
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
         max_queue=settings.max_queue,
         max_batch=settings.max_batch,
         prefill_chunk=settings.prefill_chunk,
         cache_bytes=_quarter_of_memory() if settings.cache_bytes is None else settings.cache_bytes,
         cache_entries=settings.cache_entries,
+        disk_cache_dir=settings.disk_cache_dir,
+        disk_cache_bytes=settings.disk_cache_bytes,
+        kv_bits=settings.kv_bits,
+        draft_model=settings.draft_model,
     )
-
-    def load() -> MlxRunner:
-        return load_runner(models.resolve(settings.model_path), settings.max_batch)
-
-    return build_app(EngineThread(load, limits), settings, blas.report())
 
 
 def _quarter_of_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+def _leave_soon(error: BaseException) -> None:
+    """A signal's exit code would look like an orderly end to a supervisor, hence the plain way out."""
+    code = CANNOT_SERVE if isinstance(error, ModelLoadError) else ENGINE_DIED
+    log.error("the worker ends with exit code %d in %.0f seconds", code, LAST_SECONDS)
+    leaving = threading.Timer(LAST_SECONDS, os._exit, (code,))
+    leaving.daemon = True
+    leaving.start()
 
 
 def _app_from_environment(environ: Mapping[str, str]) -> FastAPI:

@@ -3,9 +3,10 @@
 import platform
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 VARIABLES = {
     "model_path": "MLX_MODEL_PATH",
@@ -18,6 +19,11 @@ VARIABLES = {
     "prefill_chunk": "MLX_PREFILL_CHUNK",
     "cache_bytes": "MLX_CACHE_BYTES",
     "cache_entries": "MLX_CACHE_SIZE",
+    "disk_cache_dir": "MLX_DISK_CACHE_DIR",
+    "disk_cache_bytes": "MLX_DISK_CACHE_BYTES",
+    "kv_bits": "MLX_KV_BITS",
+    "draft_model": "MLX_DRAFT_MODEL",
+    "drain_seconds": "MLX_DRAIN_SECONDS",
 }
 
 
@@ -30,8 +36,33 @@ def default_prefill_chunk() -> int:
     return 512 if sys.platform == "darwin" and platform.machine() == "arm64" else 256
 
 
+def _folder(value: object) -> object:
+    """An absolute path, `~` allowed. What is relative would depend on where the worker was started."""
+    path = Path(value).expanduser() if isinstance(value, str) else value
+    if isinstance(path, Path) and not path.is_absolute():
+        raise ValueError(f"give an absolute path, not {str(path)!r}")
+    return path
+
+
+def _there(folder: Path) -> Path:
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"there is no model folder {folder}")
+    return folder
+
+
+def _bits(bits: int) -> int:
+    if bits not in (0, 4, 8):
+        raise ValueError(f"take 0 (off), 4 or 8, not {bits}")
+    return bits
+
+
 class Settings(BaseModel):
-    """`cache_bytes` None leaves the choice to the engine; `cache_entries` counts stored prefixes."""
+    """`cache_bytes` None leaves the choice to the engine; `cache_entries` counts stored prefixes.
+
+    disk_cache_bytes: 0 is no disk tier; disk_cache_dir None leaves the choice of its folder to the engine.
+    kv_bits: 0 keeps states as the model computes them. draft_model: a folder. drain_seconds: what answers in work get
+    to finish in, once the worker is told to end.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -45,6 +76,11 @@ class Settings(BaseModel):
     prefill_chunk: Annotated[int, Field(ge=16, le=16_384)] = Field(default_factory=default_prefill_chunk)
     cache_bytes: Annotated[int, Field(ge=0)] | None = None
     cache_entries: Annotated[int, Field(ge=0)] = 256
+    disk_cache_dir: Annotated[Path, BeforeValidator(_folder)] | None = None
+    disk_cache_bytes: Annotated[int, Field(ge=0)] = 0
+    kv_bits: Annotated[int, AfterValidator(_bits)] = 0
+    draft_model: Annotated[Path, BeforeValidator(_folder), AfterValidator(_there)] | None = None
+    drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 15.0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -63,4 +99,5 @@ class Settings(BaseModel):
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     name = VARIABLES[str(first["loc"][0])]
-    return f"{name} is not usable: {first['msg'][0].lower()}{first['msg'][1:]}"
+    words = first["msg"].removeprefix("Value error, ")
+    return f"{name} is not usable: {words[0].lower()}{words[1:]}"

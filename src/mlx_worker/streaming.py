@@ -1,9 +1,13 @@
 """Engine events -> OpenAI chunks -> bytes, and the same events folded into one whole completion.
 
 `ChunkWriter` gives chunks, `fold` adds chunks up: streaming and not are one path. Each tool call comes with its name
-first and its arguments after; usage always comes, in a last chunk without choices.
+first and its arguments after; usage always comes, in a last chunk without choices. OpenAI's servers send that chunk
+only when asked (`stream_options.include_usage`); its SDKs read it either way, and whoever meters by it needs it.
+
+Log probabilities ride on the next chunk that there is: what they belong to may not be text that can be shown.
 """
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +15,7 @@ from uuid import uuid4
 
 import orjson
 
+from anyclaude.wire.json import mend
 from mlx_worker.engine import (
     Event,
     Failed,
@@ -20,6 +25,7 @@ from mlx_worker.engine import (
     Progress,
     ReasoningPiece,
     TextPiece,
+    TokenLogprob,
     ToolArguments,
     ToolCallBegun,
 )
@@ -39,6 +45,7 @@ class ChunkWriter:
         self._cached = 0
         self._calls = 0
         self._begun = False
+        self._logprobs: list[dict[str, Any]] = []
         self.error: WorkerError | None = None
 
     def feed(self, event: Event) -> Iterator[dict[str, Any]]:
@@ -60,7 +67,9 @@ class ChunkWriter:
                 yield self._chunk([], self._usage(event.completion_tokens))
             case Failed(error):
                 self.error = error
-            case Generating() | Logprobs():
+            case Logprobs(tokens):
+                self._logprobs += [_token_logprob(token) for token in tokens]
+            case Generating():
                 pass
 
     def _call(self, call: dict[str, Any]) -> dict[str, Any]:
@@ -73,9 +82,10 @@ class ChunkWriter:
         choice: dict[str, Any] = {
             "index": 0,
             "delta": delta,
-            "logprobs": None,
+            "logprobs": {"content": self._logprobs, "refusal": None} if self._logprobs else None,
             "finish_reason": end.reason if end else None,
         }
+        self._logprobs = []
         if end and end.stop is not None:
             choice["stop_reason"] = end.stop
         return self._chunk([choice])
@@ -97,6 +107,16 @@ class ChunkWriter:
             "total_tokens": self._prompt_tokens + completion,
             "prompt_tokens_details": {"cached_tokens": self._cached},
         }
+
+
+def _token_logprob(token: TokenLogprob) -> dict[str, Any]:
+    return _logprob(token.text, token.logprob) | {"top_logprobs": [_logprob(text, value) for text, value in token.top]}
+
+
+def _logprob(text: str, value: float) -> dict[str, Any]:
+    """`bytes` are those of the text. -9999.0 is OpenAI's own word for a token that could not come."""
+    known, text = value if math.isfinite(value) else -9999.0, mend(text)
+    return {"token": text, "logprob": known, "bytes": list(text.encode())}
 
 
 def encode(chunk: Mapping[str, Any]) -> bytes:
@@ -126,6 +146,9 @@ def fold(chunks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for part in (part for chunk in chunks for part in chunk["choices"]):
         _add(message, part["delta"])
         choice["finish_reason"] = part["finish_reason"]
+        if part["logprobs"]:
+            choice["logprobs"] = choice["logprobs"] or {"content": [], "refusal": None}
+            choice["logprobs"]["content"] += part["logprobs"]["content"]
         choice.update({key: part[key] for key in ("stop_reason",) if key in part})
     if message["content"] is None and "tool_calls" not in message:
         message["content"] = ""

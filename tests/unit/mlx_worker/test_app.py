@@ -1,39 +1,16 @@
 """Who may ask, and what is refused before an answer begins: the app over ASGI, with an engine that plays scripts."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
-from mlx_worker.app import build_app
 from mlx_worker.blas import Blas
 from mlx_worker.engine import Failed, Progress
-from mlx_worker.errors import EngineFailure, NotReady, QueueFull
+from mlx_worker.errors import BadRequest, EngineFailure, NotReady, QueueFull, WorkerError
 from mlx_worker.fake_engine import FakeEngine
 from mlx_worker.guards import is_loopback
-from mlx_worker.settings import Settings
-
-HI = {"messages": [{"role": "user", "content": "hi there"}]}
-FAST = Blas("test BLAS", fast=True)
-
-
-@asynccontextmanager
-async def client_of(
-    engine: FakeEngine, base_url: str = "http://127.0.0.1:8081", blas: Blas = FAST, **settings: Any
-) -> AsyncIterator[httpx.AsyncClient]:
-    engine.start()
-    app = build_app(engine, Settings(**settings), blas)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url=base_url, trust_env=False) as client:
-        yield client
-
-
-async def asked(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
-    return await client.post("/v1/chat/completions", json=HI | fields)
-
+from tests.unit.mlx_worker.asgi import HI, asked, client_of
 
 # -- the guards ---------------------------------------------------------------------------------------------------
 
@@ -127,7 +104,9 @@ async def test_a_prompt_over_the_context_is_refused_with_both_numbers() -> None:
             "error": {
                 "message": "request (2 tokens) exceeds the available context size (2 tokens)",
                 "type": "exceed_context_size_error",
-                "code": 400,
+                "param": "messages",
+                "code": "context_length_exceeded",
+                "http_status": 400,
                 "n_prompt_tokens": 2,
                 "n_ctx": 2,
             }
@@ -160,13 +139,14 @@ async def test_the_engines_refusals(refusal: Any, status: int, retry: str | None
         assert (answer.status_code, answer.headers.get("retry-after")) == (status, retry)
 
 
-async def test_a_failure_is_a_500_or_an_error_frame() -> None:
-    async with client_of(FakeEngine([Progress(1, 2, 0), Failed(EngineFailure("out of memory"))])) as client:
-        whole, stream = await asked(client), await asked(client, stream=True)
-        assert (whole.status_code, whole.json()["error"]["message"]) == (500, "out of memory")
-        assert stream.status_code == 200
-        assert '"message":"out of memory"' in stream.text
-        assert "[DONE]" not in stream.text
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("error", "status"), [(EngineFailure("out of memory"), 500), (BadRequest("no such schema"), 400)]
+)
+async def test_a_failure_before_the_first_word_is_a_real_status(error: WorkerError, status: int, stream: bool) -> None:
+    async with client_of(FakeEngine([Progress(1, 2, 0), Failed(error)])) as client:
+        answer = await asked(client, stream=stream)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (status, error.message)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +172,7 @@ async def test_bodies_that_are_no_request(body: bytes, kind: str, status: int) -
 
 
 async def test_a_body_past_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlx_worker.routes.MAX_BODY", 100)
+    monkeypatch.setattr("mlx_worker.intake.MAX_BODY", 100)
     async with client_of(FakeEngine()) as client:
         assert (await asked(client, junk="x" * 200)).status_code == 413
 
@@ -201,7 +181,7 @@ async def test_unknown_paths_and_methods_are_in_the_same_shape() -> None:
     async with client_of(FakeEngine()) as client:
         for answer, status in [(await client.get("/nope"), 404), (await client.get("/v1/chat/completions"), 405)]:
             assert answer.status_code == status
-            assert answer.json()["error"]["code"] == status
+            assert answer.json()["error"]["http_status"] == status
 
 
 async def test_a_bug_of_ours_is_a_500_without_details() -> None:
@@ -259,4 +239,4 @@ async def test_openapi_describes_the_request() -> None:
     async with client_of(FakeEngine()) as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
         body = paths["/v1/chat/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-        assert "messages" in body["properties"]
+        assert body == {"$ref": "#/components/schemas/ChatRequest"}

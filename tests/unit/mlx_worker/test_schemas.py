@@ -6,9 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlx_worker.errors import BadRequest
-from mlx_worker.schemas import parse_chat
+from mlx_worker.intake import parsed
+from mlx_worker.schemas import ChatRequest
 
 HI = [{"role": "user", "content": "hi"}]
+
+
+def parse_chat(payload: Any) -> ChatRequest:
+    return parsed(ChatRequest, payload)
 
 
 def chat(**fields: Any) -> dict[str, Any]:
@@ -56,7 +61,7 @@ def test_tools_are_kept_whole_and_in_order() -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"tools": []}, {"tools": [{"function": {"name": "f"}}], "tool_choice": "none"}])
 def test_no_tools_are_offered(fields: dict[str, Any]) -> None:
-    assert parse_chat(chat(**fields)).offered_tools() is None
+    assert parse_chat(chat(**fields)).offered_tools() == []
 
 
 def test_stops_and_limits() -> None:
@@ -84,14 +89,14 @@ def test_the_template_gets_known_switches_alone() -> None:
         ({"max_tokens": 0}, "max_tokens"),
         ({"n": 2}, "n"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
-        ({"stop": ["x"] * 65}, "the body"),
+        ({"stop": ["x"] * 65}, "stop"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_at_its_place(fields: dict[str, Any], place: str) -> None:
     with pytest.raises(BadRequest) as error:
         parse_chat(chat(**fields))
     assert error.value.message.startswith(place)
-    assert error.value.body()["error"]["code"] == 400
+    assert error.value.body()["error"]["http_status"] == 400
 
 
 @given(

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -10,7 +12,10 @@ def test_defaults_are_loopback_and_bounded() -> None:
     assert settings.token is None
 
 
-def test_every_variable_is_read() -> None:
+def test_every_variable_is_read(tmp_path: Path) -> None:
+    draft = tmp_path / "draft"
+    draft.mkdir()
+    (draft / "config.json").touch()
     settings = Settings.from_environment(
         {
             "MLX_MODEL_PATH": "org/name",
@@ -23,6 +28,11 @@ def test_every_variable_is_read() -> None:
             "MLX_PREFILL_CHUNK": "128",
             "MLX_CACHE_BYTES": "1000",
             "MLX_CACHE_SIZE": "5",
+            "MLX_DISK_CACHE_DIR": "/cache",
+            "MLX_DISK_CACHE_BYTES": "7",
+            "MLX_KV_BITS": "8",
+            "MLX_DRAFT_MODEL": str(draft),
+            "MLX_DRAIN_SECONDS": "2.5",
         }
     )
     assert settings.model_dump(exclude={"token"}) == {
@@ -35,6 +45,11 @@ def test_every_variable_is_read() -> None:
         "prefill_chunk": 128,
         "cache_bytes": 1000,
         "cache_entries": 5,
+        "disk_cache_dir": Path("/cache"),
+        "disk_cache_bytes": 7,
+        "kv_bits": 8,
+        "draft_model": draft,
+        "drain_seconds": 2.5,
     }
     assert settings.token is not None
     assert settings.token.get_secret_value() == "secret"
@@ -52,6 +67,13 @@ def test_empty_means_unset() -> None:
         ("MLX_MAX_QUEUE", "0"),
         ("MLX_PREFILL_CHUNK", "-5"),
         ("MLX_CACHE_BYTES", "4GB"),
+        ("MLX_CACHE_SIZE", "-1"),
+        ("MLX_DISK_CACHE_BYTES", "-1"),
+        ("MLX_DISK_CACHE_DIR", "cache"),
+        ("MLX_KV_BITS", "6"),
+        ("MLX_DRAFT_MODEL", "/no/such/model"),
+        ("MLX_DRAFT_MODEL", "draft"),
+        ("MLX_DRAIN_SECONDS", "inf"),
     ],
 )
 def test_a_bad_value_is_one_sentence_that_names_the_variable(name: str, value: str) -> None:

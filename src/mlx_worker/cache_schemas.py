@@ -1,0 +1,61 @@
+"""The requests of our own endpoints: warming the cache and counting tokens."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, Field, model_validator
+
+from mlx_worker.intake import LONGEST_TEXT
+from mlx_worker.schemas import Conversing, Message, Tool
+from mlx_worker.shapes import Lenient
+
+
+class WarmRequest(Lenient):
+    """POST /cache/warm. `system` is also read as `systemPrompt` and `system_prompt`, the ancestor's names."""
+
+    system: Annotated[
+        str | None, Field(min_length=1, validation_alias=AliasChoices("system", "systemPrompt", "system_prompt"))
+    ] = None
+    messages: Annotated[list[Message], Field(min_length=1)] | None = None
+    tools: list[Tool] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.system is None) == (self.messages is None):
+            raise ValueError("send either system or messages")
+        return self
+
+    def conversing(self) -> Conversing:
+        """Many templates do not take a system prompt alone; the empty question is no part of what is warmed."""
+        alone = [Message(role="system", content=self.system), Message(role="user", content="")]
+        return Conversing(
+            messages=self.messages or alone, tools=self.tools, chat_template_kwargs=self.chat_template_kwargs
+        )
+
+
+class TokenizeRequest(Lenient):
+    """POST /tokenize: the tokens of a text, or of a conversation as it would be computed."""
+
+    text: Annotated[str, Field(max_length=LONGEST_TEXT)] | None = None
+    messages: Annotated[list[Message], Field(min_length=1)] | None = None
+    tools: list[Tool] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.text is None) == (self.messages is None):
+            raise ValueError("send either text or messages")
+        return self
+
+    def conversing(self) -> Conversing:
+        return Conversing(
+            messages=self.messages or [], tools=self.tools, chat_template_kwargs=self.chat_template_kwargs
+        )
+
+
+def as_chat(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A warming request in the shape whose prefix has a name (`anyclaude.wire.prefix`)."""
+    system = next((payload[name] for name in ("system", "systemPrompt", "system_prompt") if name in payload), None)
+    alone = [{"role": "system", "content": system}]
+    return {"messages": payload.get("messages") or alone, "tools": payload.get("tools")}

@@ -1,0 +1,77 @@
+"""What a client may ask an answer to look like: `tool_choice`, `parallel_tool_calls` and `response_format`.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from mlx_worker.engine import AnswerShape
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class Lenient(BaseModel):
+    """Unknown fields are tolerated, clients send new ones every month; wrong types are not."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class NamedFunction(Lenient):
+    name: Name
+
+
+class NamedTool(Lenient):
+    """The one tool that must be called."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
+ToolChoice = Literal["none", "auto", "required"] | NamedTool
+
+
+class TextFormat(Lenient):
+    type: Literal["text"]
+
+
+class JsonObjectFormat(Lenient):
+    type: Literal["json_object"]
+
+
+class JsonSchema(Lenient):
+    """`name`, `description` and `strict` change nothing: the answer always matches the schema."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    name: str | None = None
+    schema_: Annotated[dict[str, Any], Field(alias="schema")] = Field(default_factory=dict)
+
+
+class JsonSchemaFormat(Lenient):
+    type: Literal["json_schema"]
+    json_schema: JsonSchema
+
+
+ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
+
+
+def shape_of(choice: ToolChoice | None, parallel: bool | None, wanted: ResponseFormat | None) -> AnswerShape:
+    """A call that must be made comes before a format of the text, of which there is none then."""
+    must_call = choice == "required" or isinstance(choice, NamedTool)
+    return AnswerShape(
+        must_call=must_call,
+        tool=choice.function.name if isinstance(choice, NamedTool) else None,
+        parallel=parallel is not False,
+        schema=None if must_call else _schema(wanted),
+    )
+
+
+def _schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:
+    match wanted:
+        case JsonObjectFormat():
+            return {}
+        case JsonSchemaFormat():
+            return wanted.json_schema.schema_
+    return None

@@ -1,0 +1,22 @@
+"""What is used of MLX to read the memory: the names, and that their figures move with the arrays."""
+
+import mlx.core as mx
+
+from mlx_worker.mlx_memory import memory_limit, read_memory
+
+
+def test_the_names_that_are_used() -> None:
+    for name in ("get_active_memory", "get_cache_memory", "get_peak_memory", "device_info"):
+        assert callable(getattr(mx, name))
+    assert isinstance(mx.metal.is_available(), bool)
+
+
+def test_an_array_shows() -> None:
+    before = read_memory()
+    array = mx.zeros((1024, 1024))
+    mx.eval(array)
+    after = read_memory()
+    assert after.active - before.active >= array.nbytes
+    assert after.peak >= after.active
+    assert after.resident > 1 << 20
+    assert after.limit == memory_limit() > 1 << 28
