@@ -66,6 +66,7 @@ class PromptTooLong(InvalidRequest):
     """
 
     def __init__(self, prompt_tokens: int | None, window: int | None) -> None:
+        self.window = window
         numbers = f": {prompt_tokens} tokens > {window} maximum" if prompt_tokens and window else ""
         super().__init__(f"prompt is too long{numbers}")
 

@@ -14,8 +14,17 @@ from anyclaude.errors import SetupError
 WITH_VALUE: Final = ("mode", "port", "model")
 SWITCHES: Final = ("proxy-only", "full-tools")
 ASKING: Final = {"--help": "help", "-h": "help", "--version": "version"}
-TASKS: Final = {"--show-config": "show-config", "--trust": "trust", "--config-schema": "config-schema"}
+TASKS: Final = {
+    "--show-config": "show-config",
+    "--trust": "trust",
+    "--config-schema": "config-schema",
+    "--check-setup": "check-setup",
+    "--test-model": "test-model",
+}
 """What is done in place of a launch; our other flags count for it."""
+
+TASK_SWITCHES: Final = {"check-setup": frozenset({"--json"}), "test-model": frozenset({"--json", "--save"})}
+"""Words that belong to such a task, and to claude when there is none."""
 
 # Options of Claude Code 2.1.197 that always take the next argument, whatever it looks like (`claude --help`).
 _TAKES_VALUE: Final = """
@@ -42,6 +51,7 @@ Our flags:
   --config-schema print the JSON schema of the settings files, and end
   --trust         believe this directory's .anyclauderc.json, as it is now, in all that it sets
   --check-setup   look for what would stop a launch, and say what to do about it; --json for scripts
+  --test-model    try out whether the model is fit for Claude Code; --json for scripts, --save to keep what it finds
   --version       our version
   --help, -h      this text; `anyclaude -- --help` is claude's
   --              ends our flags: everything after it is claude's
@@ -70,12 +80,13 @@ Logs: ~/.anyclaude/logs/
 class Split:
     """ours: flag to value as typed, a bare switch being "true". claude: the rest.
 
-    asks: what is done in place of a launch, or None.
+    asks: what is done in place of a launch, or None. switches: the words among the rest that belong to that task.
     """
 
     ours: dict[str, str] = field(default_factory=dict)
     claude: list[str] = field(default_factory=list)
     asks: str | None = None
+    switches: frozenset[str] = frozenset()
 
 
 def split(argv: Sequence[str]) -> Split:
@@ -100,7 +111,8 @@ def split(argv: Sequence[str]) -> Split:
             claude.append(word)
             if word in CLAUDE_TAKES_VALUE:
                 claude.extend(_next(rest))
-    return Split(ours, claude, task)
+    switches = TASK_SWITCHES.get(task or "", frozenset()) & {*claude}
+    return Split(ours, [word for word in claude if word not in switches], task, switches)
 
 
 def _our_flag(word: str) -> str | None:

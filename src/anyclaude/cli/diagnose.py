@@ -12,26 +12,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from anyclaude.cli.args import Split
 from anyclaude.cli.output import plain
 from anyclaude.config.model import Settings
 from anyclaude.diagnosis.checks import check_setup
 from anyclaude.diagnosis.findings import Finding, Status, exit_code
 
-CHECK_SETUP: Final = "--check-setup"
-_AS_JSON: Final = "--json"
 _STYLES: Final[dict[Status, str]] = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
 
-def asks_for_check(given: Split) -> bool:
-    """Whether the set-up is to be checked: that flag, and nothing for claude beside it."""
-    return CHECK_SETUP in given.claude and {*given.claude} <= {CHECK_SETUP, _AS_JSON}
-
-
-def diagnose(given: Split, settings: Settings) -> int:
+def diagnose(settings: Settings, *, as_json: bool) -> int:
     """Check the set-up, print what was found, and return the exit code: 0 when nothing failed, else 1."""
     findings = asyncio.run(check_setup(settings, os.environ, Path.home(), Path.cwd()))
-    if _AS_JSON in given.claude:
+    if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         Console().print(findings_table(findings))

@@ -16,9 +16,10 @@ from pydantic import SecretStr
 from anyclaude import __version__
 from anyclaude.backends.registry import open_router
 from anyclaude.cli.args import Split
-from anyclaude.cli.diagnose import asks_for_check, diagnose
+from anyclaude.cli.diagnose import diagnose
 from anyclaude.cli.folders import folders
 from anyclaude.cli.logs import keep_quiet, open_log
+from anyclaude.cli.model_test import try_model
 from anyclaude.cli.output import FAULT, SETUP_FAILED, Terminal
 from anyclaude.cli.show_config import table
 from anyclaude.config.load import Resolved, resolve
@@ -47,8 +48,6 @@ def run(given: Split) -> int:
         if given.asks is not None:
             return _TASKS[given.asks](given, screen)
         settings = _resolved(given, screen).settings
-        if asks_for_check(given):
-            return diagnose(given, settings)
         settings = settings.model_copy(update={"auth_token": SecretStr(launch_token(settings))})
         log_path = _log(settings, screen)
         return _launch(settings, given.claude, screen)
@@ -91,7 +90,24 @@ def _trust(given: Split, screen: Terminal) -> int:
     return 0
 
 
-_TASKS: Final = {"show-config": _show_config, "config-schema": _show_schema, "trust": _trust}
+def _check_setup(given: Split, screen: Terminal) -> int:
+    return diagnose(_resolved(given, screen).settings, as_json="--json" in given.switches)
+
+
+def _test_model(given: Split, screen: Terminal) -> int:
+    settings = _resolved(given, screen).settings
+    _log(settings, screen)
+    as_json, save = "--json" in given.switches, "--save" in given.switches
+    return try_model(settings, os.environ, screen, as_json=as_json, save=save)
+
+
+_TASKS: Final = {
+    "show-config": _show_config,
+    "config-schema": _show_schema,
+    "trust": _trust,
+    "check-setup": _check_setup,
+    "test-model": _test_model,
+}
 """What is done in place of a launch."""
 
 

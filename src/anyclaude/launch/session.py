@@ -11,16 +11,15 @@ from typing import NoReturn, Protocol
 from anyclaude.backends.base import Backend, ModelInfo
 from anyclaude.backends.router import Router
 from anyclaude.config.model import Settings
-from anyclaude.config.names import NAMELESS, tier_names
+from anyclaude.config.names import tier_names
 from anyclaude.config.routes import routes_of
-from anyclaude.config.upstreams import Node
 from anyclaude.errors import SetupError
 from anyclaude.launch.claude import find_claude, run_claude
 from anyclaude.launch.env import child_environment, claude_environment, claude_exports
 from anyclaude.launch.fit import Launch, fit
+from anyclaude.launch.opening import opened_backend
 from anyclaude.launch.signals import Signals, interruptible
 from anyclaude.launch.steering import steered
-from anyclaude.launch.worker import LocalWorker, local_worker, wait_ready
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +78,8 @@ class _Session:
         program = None if self.settings.proxy_only else find_claude(self.environ)
         token = launch_token(self.settings)
         async with AsyncExitStack() as open_parts:
-            backend, model = await self._backend(open_parts)
+            opening = opened_backend(self.settings, self.environ, self.screen, self.parts.open_backend)
+            backend, model = await open_parts.enter_async_context(opening)
             log.info("model %s, window %s, tools %s", model.id, model.context_window, model.tools)
             launch = self._fitted(model) if program else None
             serving = self.parts.serving(backend, token, port=self.settings.port)
@@ -96,25 +96,6 @@ class _Session:
         if self.settings.mode == "claude":
             return claude_exports(self.environ, url, token)
         return {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": token}
-
-    async def _backend(self, open_parts: AsyncExitStack) -> tuple[Router, ModelInfo]:
-        settings, worker = self.settings, None
-        if settings.mode == "mlx-cluster" and not settings.backends.mlx_cluster.nodes:
-            worker = await open_parts.enter_async_context(local_worker(settings.model, self.environ, self.screen))
-            settings = _with_node(settings, worker.node)
-        backend = self.parts.open_backend(settings)
-        open_parts.push_async_callback(backend.aclose)
-        return backend, await self._ready(backend, worker)
-
-    async def _ready(self, backend: Router, worker: LocalWorker | None) -> ModelInfo:
-        if worker is None and self.settings.skip_setup_check:
-            return ModelInfo(self.settings.model or NAMELESS)
-        if worker is None:
-            return await backend.ready()
-        self.screen.progress("the worker loads its model")
-        model = await wait_ready(backend.ready, worker)
-        self.screen.clear()
-        return model
 
     def _fitted(self, model: ModelInfo) -> Launch:
         launch = fit(self.claude_args, model.context_window, model.tools, full=self.settings.full_tools)
@@ -148,13 +129,6 @@ class _Session:
         code = await run_claude(command, child.variables, self.signals)
         log.info("claude ended with %d", code)
         return code
-
-
-def _with_node(settings: Settings, node: Node) -> Settings:
-    """The settings for a worker of our own, which has one model."""
-    cluster = settings.backends.mlx_cluster.model_copy(update={"nodes": (node,)})
-    backends = settings.backends.model_copy(update={"mlx_cluster": cluster})
-    return settings.model_copy(update={"backends": backends, "model": None})
 
 
 async def _until_signal() -> NoReturn:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from anyclaude.cli.args import HELP, split
+from anyclaude.cli.args import HELP, TASKS, split
 from anyclaude.errors import SetupError
 
 
@@ -56,6 +56,27 @@ def test_a_flag_without_its_value_is_said_with_an_example(argv: list[str]) -> No
         split(argv)
 
 
-@pytest.mark.parametrize("flag", ["--mode", "--model", "--port", "--proxy-only", "--full-tools", "--version", "--help"])
+@pytest.mark.parametrize(
+    "flag", ["--mode", "--model", "--port", "--proxy-only", "--full-tools", "--version", "--help", *TASKS]
+)
 def test_help_names_every_flag(flag: str) -> None:
     assert f"\n  {flag}" in HELP
+
+
+@pytest.mark.parametrize(
+    ("argv", "asks", "switches", "claude"),
+    [
+        (["--check-setup"], "check-setup", set(), []),
+        (["--json", "--check-setup"], "check-setup", {"--json"}, []),
+        (["--test-model", "--save", "--json"], "test-model", {"--json", "--save"}, []),
+        (["--check-setup", "--save"], "check-setup", set(), ["--save"]),
+        (["--json", "--save"], None, set(), ["--json", "--save"]),
+        (["--system-prompt", "--test-model"], None, set(), ["--system-prompt", "--test-model"]),
+        (["--", "--test-model"], None, set(), ["--test-model"]),
+    ],
+)
+def test_a_task_has_switches_of_its_own(
+    argv: list[str], asks: str | None, switches: set[str], claude: list[str]
+) -> None:
+    divided = split(argv)
+    assert (divided.asks, set(divided.switches), divided.claude) == (asks, switches, claude)

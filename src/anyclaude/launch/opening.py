@@ -1,0 +1,55 @@
+"""The upstream of a launch: the configured one, or a worker of our own where mlx-cluster has no node."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
+
+from anyclaude.backends.base import ModelInfo
+from anyclaude.backends.router import Router
+from anyclaude.config.model import Settings
+from anyclaude.config.names import NAMELESS
+from anyclaude.config.upstreams import Node
+from anyclaude.launch.worker import LocalWorker, local_worker, wait_ready
+
+
+class Watcher(Protocol):
+    """Who is shown what is being waited for."""
+
+    def progress(self, text: str) -> None: ...
+    def clear(self) -> None: ...
+
+
+@asynccontextmanager
+async def opened_backend(
+    settings: Settings, environ: Mapping[str, str], watcher: Watcher, open_backend: Callable[[Settings], Router]
+) -> AsyncIterator[tuple[Router, ModelInfo]]:
+    """The backend and the model that will answer, for as long as the block lasts.
+
+    Raises SetupError, with the next step, when none can.
+    """
+    worker = None
+    async with AsyncExitStack() as open_parts:
+        if settings.mode == "mlx-cluster" and not settings.backends.mlx_cluster.nodes:
+            worker = await open_parts.enter_async_context(local_worker(settings.model, environ, watcher))
+            settings = _with_node(settings, worker.node)
+        backend = open_backend(settings)
+        open_parts.push_async_callback(backend.aclose)
+        yield backend, await _ready(settings, backend, worker, watcher)
+
+
+async def _ready(settings: Settings, backend: Router, worker: LocalWorker | None, watcher: Watcher) -> ModelInfo:
+    if worker is None and settings.skip_setup_check:
+        return ModelInfo(settings.model or NAMELESS)
+    if worker is None:
+        return await backend.ready()
+    watcher.progress("the worker loads its model")
+    model = await wait_ready(backend.ready, worker)
+    watcher.clear()
+    return model
+
+
+def _with_node(settings: Settings, node: Node) -> Settings:
+    """The settings for a worker of our own, which has one model."""
+    cluster = settings.backends.mlx_cluster.model_copy(update={"nodes": (node,)})
+    backends = settings.backends.model_copy(update={"mlx_cluster": cluster})
+    return settings.model_copy(update={"backends": backends, "model": None})
