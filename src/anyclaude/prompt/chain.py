@@ -43,13 +43,14 @@ def optimise(request: Mapping[str, Any], options: Options) -> Optimised:
         changes["system"] = blocks.replaced(system, new)
     if slimmed is not request.get("tools"):
         changes["tools"] = slimmed
+    tokens = estimate_json(request.get("tools"))
     report = Report(
         stage=outcome.stage,
         tier=outcome.tier,
         system_tokens_before=estimate("\n".join(texts)),
         system_tokens_after=estimate("\n".join(new.values())),
-        tool_tokens_before=estimate_json(request.get("tools")),
-        tool_tokens_after=estimate_json(slimmed),
+        tool_tokens_before=tokens,
+        tool_tokens_after=estimate_json(slimmed) if "tools" in changes else tokens,
         present=outcome.verdict.present,
         missing=outcome.verdict.missing,
         removed=outcome.removed,

@@ -15,7 +15,7 @@ Keep = Callable[[str], bool]
 
 EXAMPLES: Final = re.compile(r"\s*<(examples?)\b[^>]*>\s*", re.IGNORECASE)
 ELEMENTS: Final = re.compile(r"\s*<([a-z][\w-]*)>\s*", re.IGNORECASE)
-_SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"'(*\[])")
+_SENTENCE_END: Final = re.compile(r"[.!?](\s+)[A-Z`\"'(*\[]")
 _BULLET: Final = re.compile(r"\s*([-*+]|\d+[.)]) ")
 _EXAMPLE_LINE: Final = re.compile(r"\s*([-*] )?(for example\b|examples?\b|e\.g\.)", re.IGNORECASE)
 
@@ -44,7 +44,7 @@ def first_sentences(unit: str, bound: int, keep: Keep) -> str:
         return unit
     kept: list[str] = []
     length = 0
-    sentences = _SENTENCE_END.split(unit)
+    sentences = _sentences(unit)
     for sentence in sentences:
         length += len(sentence) + 1
         if not kept or length <= bound or keep(sentence):
@@ -67,6 +67,12 @@ def single_blanks(units: Sequence[str]) -> Iterator[str]:
 
 def is_bullet(unit: str) -> bool:
     return _BULLET.match(unit) is not None
+
+
+def _sentences(unit: str) -> list[str]:
+    ends = [found.span(1) for found in _SENTENCE_END.finditer(unit)]
+    starts = [0, *(end for _, end in ends)]
+    return [unit[start:end] for start, (end, _) in zip(starts, [*ends, (len(unit), 0)], strict=True)]
 
 
 def _closing(units: Sequence[str], start: int, name: str) -> int | None:

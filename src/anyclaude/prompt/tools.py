@@ -24,6 +24,8 @@ _SAFE_INTEGER: Final = 2**53 - 1
 _NAMED: Final = ("properties", "patternProperties", "$defs", "definitions")
 _LISTED: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SINGLE: Final = ("items", "additionalProperties")
+_LOOKED_INTO: Final = frozenset((*_NAMED, *_LISTED, *_SINGLE, "description"))
+_PERHAPS_NOISE: Final = _NOISE | {"additionalProperties", "propertyNames", "minimum", "maximum"}
 _DEEPEST: Final = 64
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s)")
 
@@ -87,7 +89,11 @@ def _tool(tool: Any, level: SlimTools) -> Any:
 def _schema(schema: Any, level: SlimTools, depth: int) -> Any:
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return schema
-    return {key: _value(key, value, level, depth + 1) for key, value in schema.items() if not _is_noise(key, value)}
+    return {
+        key: _value(key, value, level, depth + 1) if key in _LOOKED_INTO else value
+        for key, value in schema.items()
+        if key not in _PERHAPS_NOISE or not _is_noise(key, value)
+    }
 
 
 def _value(key: str, value: Any, level: SlimTools, depth: int) -> Any:

@@ -17,15 +17,15 @@ from anyclaude.prompt.sections import Section
 from anyclaude.prompt.shorten import EXAMPLES, without_elements
 
 CRITICAL: Final[Mapping[str, re.Pattern[str]]] = {
-    "identity": re.compile(r"\byou are\b", re.IGNORECASE),
-    "tools": re.compile(r"\btools?\b", re.IGNORECASE),
-    "tool calls": re.compile(r"\b(tool|function)[ -]?(call|use|result)s?\b", re.IGNORECASE),
-    "function definitions": re.compile(r"\bfunctions? (definition|signature|schema)s?\b", re.IGNORECASE),
-    "security": re.compile(r"\b(security|malicious|harmful|destructive|refuse)\b", re.IGNORECASE),
-    "permission": re.compile(r"\b(permissions?|confirm|approv\w+|authoriz\w+)\b", re.IGNORECASE),
-    "environment": re.compile(r"^#+ .*\benvironment\b|\bworking directory\b", re.IGNORECASE | re.MULTILINE),
+    "identity": re.compile(r"you are\b"),
+    "tools": re.compile(r"tools?\b"),
+    "tool calls": re.compile(r"(?:tool|function)[ -]?(?:call|use|result)s?\b"),
+    "function definitions": re.compile(r"functions? (?:definition|signature|schema)s?\b"),
+    "security": re.compile(r"(?:security|malicious|harmful|destructive|refuse)\b"),
+    "permission": re.compile(r"(?:permissions?|confirm|approv\w+|authoriz\w+)\b"),
+    "environment": re.compile(r"working directory\b|# environment\b"),
 }
-"""What is looked for, by the name that the report gives it. Only what was there before must be there after."""
+"""What is looked for in lower case, by the name that the report gives it. Only what was there must be there after."""
 
 RULES: Final[frozenset[Rank]] = frozenset({"critical", "environment", "theirs"})
 
@@ -49,8 +49,8 @@ class Verdict:
 def compare(before: Iterable[Section], after: Iterable[Section], tool_names: Sequence[str]) -> Verdict:
     """What of the critical parts of `before` is in those of `after`."""
     had, has = rules(before), rules(after)
-    looked_for = [name for name, pattern in CRITICAL.items() if pattern.search(had)]
-    present = tuple(name for name in looked_for if CRITICAL[name].search(has))
+    looked_for = _found(had, CRITICAL)
+    present = _found(has, looked_for)
     missing = tuple(name for name in looked_for if name not in present)
     lost = mentioned(had, tool_names) - mentioned(has, tool_names)
     return Verdict(present, missing, tuple(name for name in tool_names if name in lost))
@@ -60,3 +60,8 @@ def rules(sections: Iterable[Section]) -> str:
     """The critical sections and those that somebody else wrote, without examples."""
     chosen = (section for section in sections if section.rank in RULES)
     return "\n".join("\n".join(without_elements(section.units, EXAMPLES)) for section in chosen)
+
+
+def _found(text: str, names: Iterable[str]) -> tuple[str, ...]:
+    lower = text.lower()
+    return tuple(name for name in names if CRITICAL[name].search(lower))
