@@ -4,12 +4,13 @@ Sources: OpenAI's and Azure's errors ("Unsupported parameter: 'x' is not support
 'x' does not support ...", "Unrecognized request argument supplied: x"), FastAPI's in front of vLLM and others
 ("Extra inputs are not permitted"), LM Studio's ("Invalid tool_choice type: 'object'"), OpenRouter's ("No endpoints
 found that support ..."), llama.cpp's ("image input is not supported", "Unexpected reasoning effort", "failed to parse
-grammar", which is about the bounds in tool schemas).
+grammar", which is about the bounds in tool schemas). LM Studio's engine may crash on an image instead of refusing it.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, Final
 
 from anyclaude.convert.profile import Profile
@@ -36,6 +37,7 @@ _NO_IMAGES: Final = re.compile(
 _NO_TOOLS: Final = re.compile(r"not support (?:tools\b|tool use|function calling)", re.I)
 """Not OpenRouter's "No endpoints found that support tool use": that is said of providers, and the person can choose."""
 
+_CRASHED: Final = re.compile(r"model has crashed", re.I)
 _GRAMMAR: Final = re.compile(r"failed to parse grammar|error parsing grammar|number of repetitions exceeds", re.I)
 
 _NEVER_LEFT_OUT: Final = frozenset(("model", "messages", "stream", "tools"))
@@ -51,6 +53,8 @@ def refused_parameter(message: str, sent: Mapping[str, Any]) -> str | None:
     if isinstance(sent.get("tool_choice"), Mapping) and _NAMED_CHOICE.search(message):
         return NAMED_CHOICE
     if _holds_images(sent) and _NO_IMAGES.search(message):
+        return IMAGES
+    if _CRASHED.search(message) and _holds_images({"messages": _since_the_assistant(sent)}):
         return IMAGES
     if "tools" in sent and _NO_TOOLS.search(message):
         return TOOLS
@@ -80,6 +84,11 @@ def learnt(profile: Profile, name: str) -> Profile:
         case "max_completion_tokens":
             return replace(profile, max_tokens_field="max_tokens")
     return replace(profile, refused=profile.refused | {name})
+
+
+def _since_the_assistant(sent: Mapping[str, Any]) -> list[Any]:
+    """The messages that came with this turn: earlier ones did not make the server crash."""
+    return list(takewhile(lambda message: message.get("role") != "assistant", reversed(sent.get("messages", ()))))
 
 
 def _holds_images(sent: Mapping[str, Any]) -> bool:

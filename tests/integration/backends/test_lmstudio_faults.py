@@ -149,9 +149,18 @@ async def test_a_grammar_that_cannot_hold_the_schemas(refusal: Refusal | Reply) 
 
 
 @pytest.mark.parametrize("shape", ["status", "stream"])
-async def test_a_model_that_takes_no_images_is_told_what_they_were(shape: str) -> None:
-    """0.3.8 to 0.3.30 refuse images for models that LM Studio itself lists as seeing (bug-tracker#362, #908)."""
-    words = "Model does not support images. Please use a model that does."
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Model does not support images. Please use a model that does.",
+        "The model has crashed without additional information. (Exit code: null)",
+    ],
+)
+async def test_a_model_that_takes_no_images_is_told_what_they_were(shape: str, words: str) -> None:
+    """0.3.8 to 0.3.30 refuse images for models that LM Studio itself lists as seeing (bug-tracker#362, #908).
+
+    0.4.9 crashes on them (bug-tracker#1755).
+    """
     line: Line = Refusal(400, words, plain=True) if shape == "status" else reply(Fails(words))
     content = [{"type": "text", "text": "What is it?"}, PIXEL]
     async with played(line, reply(Says("ok"))) as (backend, upstream):

@@ -71,6 +71,15 @@ def test_a_grammar_that_fails_without_tools_is_that_of_the_answer() -> None:
     assert refused_parameter("failed to parse grammar", {"model": "m", "messages": []}) is None
 
 
+def test_a_crash_is_an_image_s_doing_only_where_it_came_with_one() -> None:
+    words = "The model has crashed without additional information. (Exit code: null)"
+    image = {"role": "user", "content": [IMAGE]}
+    answered = [image, {"role": "assistant", "content": "I see."}, {"role": "user", "content": "And now?"}]
+    assert refused_parameter(words, {"messages": [{"role": "system", "content": "s"}, image]}) == "images"
+    assert refused_parameter(words, {"messages": [*answered, image]}) == "images"
+    assert refused_parameter(words, {"messages": answered}) is None
+
+
 def test_what_was_learnt_is_not_done_again() -> None:
     source = {"type": "base64", "media_type": "image/png", "data": "aGk="}
     request = {
