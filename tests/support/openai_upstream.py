@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from tests.support.script import Refusal, Reply, Says, chunks, reply
+from tests.support.script import JsonObject, Refusal, Reply, Says, chunks, reply
 
 MODEL = "scripted-model"
 Line = Reply | Refusal | Callable[["Asked"], Reply | Refusal]
@@ -174,6 +174,9 @@ class OpenAIUpstream:
             self._failed = self._failed or error
             return Refusal(400, f"the script asserted: {error}")
 
+    def _frame(self, chunk: JsonObject) -> bytes:
+        return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
     async def _stream(self, request: web.Request, asked: Asked, answer: Reply) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -185,7 +188,7 @@ class OpenAIUpstream:
                 _abort(request)
                 return response
             elif chunk != "end":
-                await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+                await response.write(self._frame(chunk))
                 asked.streaming.set()
             else:
                 await response.write_eof()

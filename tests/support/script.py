@@ -69,7 +69,14 @@ class Fails:
     error: str | JsonObject
 
 
-Step = Says | Thinks | Calls | Together | Waits | Breaks | Fails
+@dataclass(frozen=True)
+class Sends:
+    """A chunk as it stands, but for what all chunks have."""
+
+    chunk: JsonObject
+
+
+Step = Says | Thinks | Calls | Together | Waits | Breaks | Fails | Sends
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,9 @@ def chunks(answer: Reply, model: str, stream_id: str) -> Iterator[JsonObject | P
         if isinstance(delta, Fails):
             yield {"error": delta.error}
             return
-        if isinstance(delta, str):
+        if isinstance(delta, Sends):
+            yield {**head, **delta.chunk}
+        elif isinstance(delta, str):
             yield delta
             if delta != "wait":
                 return
@@ -151,7 +160,7 @@ def chunks(answer: Reply, model: str, stream_id: str) -> Iterator[JsonObject | P
     yield {**head, "choices": [], "usage": answer.usage.as_json()}
 
 
-def _deltas(steps: Sequence[Step], stream_id: str) -> Iterator[JsonObject | Pause | Fails]:
+def _deltas(steps: Sequence[Step], stream_id: str) -> Iterator[JsonObject | Pause | Fails | Sends]:
     yield {"role": "assistant", "content": None}
     numbers = itertools.count()
     for step in steps:
@@ -166,7 +175,7 @@ def _deltas(steps: Sequence[Step], stream_id: str) -> Iterator[JsonObject | Paus
                 yield from _by_turns([list(_call_deltas(call, next(numbers), stream_id)) for call in several])
             case Waits():
                 yield "wait"
-            case Fails():
+            case Fails() | Sends():
                 yield step
             case Breaks(abort):
                 yield "abort" if abort else "end"
