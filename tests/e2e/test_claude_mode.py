@@ -98,3 +98,17 @@ async def test_a_session_of_a_local_model_goes_on_with_claude(tmp_path: Path, up
         (result,) = [block for block in blocks if block["type"] == "tool_result"]
         assert call["id"] == result["tool_use_id"]
         assert "seen" in str(result["content"])
+
+
+async def test_titles_of_a_conversation_with_claude_come_from_a_local_model(
+    tmp_path: Path, upstream: OpenAIUpstream
+) -> None:
+    async with anthropic_upstream(strictly(says("I am Claude."))) as far:
+        claude = ClaudeCode(tmp_path, mode="claude", LMSTUDIO_URL=upstream.url, ANTHROPIC_API_KEY=KEY)
+        settings = {"backends": {"claude": {"baseUrl": far.url}}, "models": {"background": "lmstudio"}}
+        (claude.home / ".anyclauderc.json").write_text(json.dumps(settings))
+        answer = await claude.ask("Please look into this folder and tell me at some length what you find there")
+    assert (answer.exit_code, answer.text) == (0, "I am Claude.")
+    assert upstream.side, "the title was asked of the local model"
+    assert all(json.loads(received.body).get("tools") for received in far.to("/v1/messages"))
+    assert KEY not in str([asked.headers for asked in upstream.side])

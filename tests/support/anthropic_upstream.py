@@ -176,7 +176,7 @@ def strictly(play: Play) -> Play:
     """Refuses, as Anthropic does, what other models leave in a conversation; what passes is played."""
 
     async def judge(received: Received) -> None:
-        wrong = list(_faults(json.loads(received.body))) if received.body else []
+        wrong = list(_faults(json.loads(received.body))) if received.target.startswith("/v1/messages") else []
         if wrong:
             error = {"type": "invalid_request_error", "message": wrong[0]}
             await answers({"type": "error", "error": error}, 400)(received)

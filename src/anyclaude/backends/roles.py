@@ -7,7 +7,8 @@ from typing import Any
 def is_background(request: Mapping[str, Any]) -> bool:
     """Whether this is one of the small jobs beside the conversation: a session's title, the summary of a web page.
 
-    Those come with an empty list of tools and without `thinking`. The permission classifier, which must not go to a
-    lesser model, has no list at all.
+    Those come with an empty list of tools and without `thinking`, which for a model of Claude's is said to be disabled.
+    The permission classifier, which must not go to a lesser model, has no list at all.
     """
-    return request.get("tools") == [] and request.get("thinking") is None and not request.get("stop_sequences")
+    thinks = request.get("thinking") not in (None, {"type": "disabled"})
+    return request.get("tools") == [] and not thinks and not request.get("stop_sequences")
