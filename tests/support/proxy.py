@@ -1,9 +1,11 @@
 """`anyclaude --proxy-only` as a child: the proxy as any other client meets it."""
 
 import asyncio
+import signal
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.children import ANYCLAUDE, bare_environment, child
@@ -17,6 +19,7 @@ class Proxy:
 
     pid: int
     environ: dict[str, str]
+    process: Process = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -26,6 +29,12 @@ class Proxy:
     def token(self) -> str:
         return self.environ["ANTHROPIC_AUTH_TOKEN"]
 
+    async def end(self, signum: signal.Signals = signal.SIGTERM) -> str:
+        """End it by a signal, and return what it said on stderr."""
+        self.process.send_signal(signum)
+        _, said = await self.process.communicate()
+        return said.decode()
+
 
 @asynccontextmanager
 async def proxy_only(home: Path, mode: str = "lmstudio", **environ: str) -> AsyncIterator[Proxy]:
@@ -34,7 +43,7 @@ async def proxy_only(home: Path, mode: str = "lmstudio", **environ: str) -> Asyn
     async with child(command, bare_environment(home, **environ), home) as started:
         assert started.stdout is not None
         lines = [await asyncio.wait_for(started.stdout.readline(), 30) for _ in range(2)]
-        yield Proxy(started.pid, dict(_variable(line.decode()) for line in lines))
+        yield Proxy(started.pid, dict(_variable(line.decode()) for line in lines), started)
 
 
 def _variable(line: str) -> tuple[str, str]:

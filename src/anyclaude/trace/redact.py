@@ -9,6 +9,8 @@ our own envelopes of reasoning are opened.
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
@@ -28,6 +30,43 @@ _NAMED: Final = re.compile(
     rf'([{{,]"[^"\\]{{0,80}}?(?:{_NAMES})[^"\\]{{0,80}}":)({_STRING}|\[(?:{_STRING},?)+\]|-?\d[\d.eE+-]*)'.encode(),
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """Names in JSON that is a string of the JSON: arguments of calls, files that were read.
+
+    Its quotes have n = 1, 3, 7 backslashes, so 2n + 1 before a quote, or 2n + 2, are a quote or a backslash in a value.
+    Keys are looked through first: mostly none is secret.
+    """
+
+    quote: bytes
+    key: re.Pattern[bytes]
+    named: re.Pattern[bytes]
+
+    def sub(self, encoded: bytes) -> bytes:
+        if self.quote not in encoded:
+            return encoded
+        if not any(is_secret_name(key.decode("utf-8", "replace")) for key in set(self.key.findall(encoded))):
+            return encoded
+        return self.named.sub(lambda found: found[1] + self.quote + MARK.encode() + self.quote, encoded)
+
+
+def _within(n: int) -> _Within:
+    slash = r"\\"
+    quote = slash * n + '"'
+    start = rf'{quote}(?<!{slash * (n + 1)}")'
+    colon = rf"{quote}(?:\s|\\+[nrt])*+:(?:\s|\\+[nrt])*+"
+    string = rf'{quote}(?:[^"\\]|{slash * (2 * n + 1)}[\\"]|\\+(?![\\"]))*+{quote}'
+    named = rf'({start}(?=[^"\\]{{1,160}}{quote})[^"\\]*?(?:{_NAMES})[^"\\]*{colon})(?:{string}|-?\d[\d.eE+-]*)'
+    return _Within(
+        b"\\" * n + b'"',
+        re.compile(rf'{start}([^"\\]{{1,160}}){colon}'.encode()),
+        re.compile(named.encode(), re.IGNORECASE),
+    )
+
+
+_DEPTHS: Final = tuple(map(_within, (1, 3, 7)))
 
 # What a key looks like, and a piece of text that must be there for it to match: looking for that is much quicker. A
 # pattern begins with that piece, and looks at what stands before it only then: that is ten times quicker too.
@@ -101,7 +140,8 @@ class Redactor:
         return orjson.loads(self.json(encode(value)))
 
     def _json(self, encoded: bytes) -> bytes:
-        return self._bytes(_NAMED.sub(rb'\1"' + MARK.encode() + b'"', encoded))
+        named = _NAMED.sub(rb'\1"' + MARK.encode() + b'"', encoded)
+        return self._bytes(reduce(lambda text, depth: depth.sub(text), _DEPTHS, named))
 
     def _bytes(self, text: bytes) -> bytes:
         pause = self._pause if len(text) > _LONG else _go_on

@@ -71,8 +71,23 @@ def test_a_number_under_a_secret_name_goes() -> None:
 
 
 def test_quotes_in_strings_do_not_look_like_keys() -> None:
-    value = {"text": '{"password":"see below"} ,"token":"x"', "end": "\\"}
+    value = {"text": 'say "password" and ,"token" or {"x": "secret"} , or password: "x"', "end": "\\"}
     assert Redactor().value(value) == value
+
+
+@pytest.mark.parametrize("secret", ["hunter2", 'hun"ter2', "hun\\ter2", "hunter2\n", "\\", '\\"', 12345])
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_names_count_in_json_in_json(secret: object, indent: int | None, depth: int) -> None:
+    value: Any = {"n": 1, "my_password": secret, "list": [{"api-key": secret}], "path": "C:\\x\\", "last": '"q"'}
+    for _ in range(depth):
+        value = {"inner": json.dumps(value, indent=indent), "end": "\\"}
+    found = Redactor().value(value)
+    assert found["end"] == "\\"
+    for _ in range(depth):
+        found = json.loads(found["inner"])
+    assert found["my_password"] == found["list"][0]["api-key"] == MARK
+    assert (found["n"], found["path"], found["last"]) == (1, "C:\\x\\", '"q"')
 
 
 @pytest.mark.parametrize("shape", SHAPES)
