@@ -1,10 +1,11 @@
-"""What the prompt chain makes of the requests that the installed Claude Code really sends.
+"""What the prompt chain makes of the requests that Claude Code really sends.
 
-    python scripts/bench/prompt.py [--claude PATH]
+    python scripts/bench/prompt.py [--claude PATH]...
 
-Starts claude against a recorder on loopback, in an account of its own, once under a name that it does not know (the
-short prompt) and once as claude-sonnet-4-5 (the long one), and prints a table in Markdown: bytes and estimated tokens
-of the system prompt and the tools, by tier and by how the tools are slimmed. Nothing that was recorded is kept.
+Starts each claude against a recorder on loopback, in an account of its own, once under a name that it does not know
+(the short prompt) and once as claude-sonnet-4-5 (the long one), and prints a table in Markdown: bytes and estimated
+tokens of the system prompt and the tools, by version, by tier and by how the tools are slimmed, and the time that the
+chain takes. Nothing that was recorded is kept.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
+import timeit
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -33,38 +36,49 @@ CHOICES: Final[Mapping[str, Options]] = {
     "extreme": Options(safe_filter=True, tier="extreme"),
     "smart": Options(smart=True),
     "truncated to 2000": Options(truncate=True),
+    "tools noise": Options(slim_tools="noise"),
     "tools short": Options(slim_tools="short"),
+    "extreme, tools short": Options(safe_filter=True, tier="extreme", slim_tools="short"),
 }
 DEADLINE: Final = 90.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--claude", default=os.environ.get("ANYCLAUDE_CLAUDE") or shutil.which("claude"))
-    program = parser.parse_args().claude
-    if program is None:
+    parser.add_argument("--claude", action="append", help="a claude to ask; may be given several times")
+    installed = os.environ.get("ANYCLAUDE_CLAUDE") or shutil.which("claude")
+    programs = parser.parse_args().claude or ([installed] if installed else [])
+    if not programs:
         parser.error("claude is not on PATH; give --claude PATH")
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=DEADLINE, check=True)
-    print(f"Claude Code {said.stdout.split()[0]}\n")
-    print("| prompt for | chain | applied | system bytes | system tokens | tools | tool bytes | tool tokens |")
-    print("|---|---|---|---|---|---|---|---|")
-    for model in MODELS:
-        request = asyncio.run(recorded(program, model))
-        for name, options in CHOICES.items():
-            print(row(model, name, request, options))
+    print("| Claude Code | prompt for | chain | applied | system bytes | tokens | tools | bytes | tokens | ms |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for program in programs:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=DEADLINE, check=True)
+        for model in MODELS:
+            request = asyncio.run(recorded(program, model))
+            for name, options in CHOICES.items():
+                print(row(f"{said.stdout.split()[0]} | {model}", name, request, options))
 
 
-def row(model: str, name: str, request: Mapping[str, Any], options: Options) -> str:
+def row(about: str, name: str, request: Mapping[str, Any], options: Options) -> str:
     """One line of the table."""
     result = optimise(request, options)
     report, system, tools = result.report, result.request["system"], result.request["tools"]
     applied = " ".join(filter(None, (report.stage, report.tier)))
     sizes = (_size(system), report.system_tokens_after, len(tools), _size(tools), report.tool_tokens_after)
-    return f"| {model} | {name} | {applied} | " + " | ".join(map(str, sizes)) + " |"
+    return f"| {about} | {name} | {applied} | {' | '.join(map(str, sizes))} | {_took(request, options):.1f} |"
+
+
+def _took(request: Mapping[str, Any], options: Options) -> float:
+    """Milliseconds of CPU time for one request, the best of many."""
+    return 1000 * min(timeit.repeat(lambda: optimise(request, options), number=1, repeat=30, timer=time.process_time))
 
 
 async def recorded(program: str, model: str) -> Mapping[str, Any]:
-    """The first request with tools that claude makes for a short question. Raises SystemExit when it makes none."""
+    """The first request with tools and a system prompt that claude makes for a short question.
+
+    Raises SystemExit when it makes none.
+    """
     requests: list[dict[str, Any]] = []
 
     async def record(request: web.Request) -> web.Response:
@@ -82,7 +96,7 @@ async def recorded(program: str, model: str) -> Mapping[str, Any]:
         await _ask(program, model, f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         await runner.cleanup()
-    found = [request for request in requests if request.get("tools")]
+    found = [request for request in requests if request.get("tools") and request.get("system")]
     if not found:
         raise SystemExit(f"claude sent no request with tools for {model}")
     return found[0]
