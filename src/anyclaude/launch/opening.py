@@ -8,6 +8,7 @@ from anyclaude.backends.base import ModelInfo
 from anyclaude.backends.router import Router
 from anyclaude.config.model import Settings
 from anyclaude.config.names import NAMELESS
+from anyclaude.config.profiles import change_of
 from anyclaude.config.upstreams import Node
 from anyclaude.launch.worker import LocalWorker, local_worker, wait_ready
 
@@ -39,13 +40,20 @@ async def opened_backend(
 
 async def _ready(settings: Settings, backend: Router, worker: LocalWorker | None, watcher: Watcher) -> ModelInfo:
     if worker is None and settings.skip_setup_check:
-        return ModelInfo(settings.model or NAMELESS)
+        return _unasked(settings)
     if worker is None:
         return await backend.ready()
     watcher.progress("the worker loads its model")
     model = await wait_ready(backend.ready, worker)
     watcher.clear()
     return model
+
+
+def _unasked(settings: Settings) -> ModelInfo:
+    """What there is to know of a model that nobody was asked about: the person's own word."""
+    name = settings.model or NAMELESS
+    said = change_of(name, settings.profiles)
+    return ModelInfo(name, said.context_window, said.tools, said.images)
 
 
 def _with_node(settings: Settings, node: Node) -> Settings:
