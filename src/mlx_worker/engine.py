@@ -263,8 +263,9 @@ class Engine(Protocol):
         """Whether a request could be queued beside those still prepared. Raises QueueFull or NotReady."""
         ...
 
-    def prepare(self, conversation: Conversation) -> Prompt:
-        """Render a conversation. Slow on long prompts: call it off the event loop. Raises WorkerError."""
+    def prepare(self, conversation: Conversation, shape: AnswerShape | None = None) -> Prompt:
+        """Render a conversation; with `shape`, make ready what its answer will be held to. Slow on long prompts: call
+        it off the event loop. Raises WorkerError."""
         ...
 
     def count(self, text: str) -> int:

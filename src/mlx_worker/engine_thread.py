@@ -19,6 +19,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from mlx_worker.engine import (
+    AnswerShape,
     CachedPrefix,
     Conversation,
     EngineStatus,
@@ -147,8 +148,12 @@ class EngineThread:
         if self._queued + preparing >= self._limits.max_queue:
             raise QueueFull(self._limits.max_queue, self._retry_after())
 
-    def prepare(self, conversation: Conversation) -> Prompt:
-        return build_prompt(self._ready_runner().chat, conversation)
+    def prepare(self, conversation: Conversation, shape: AnswerShape | None = None) -> Prompt:
+        runner = self._ready_runner()
+        prompt = build_prompt(runner.chat, conversation)
+        if shape is not None:
+            runner.compile(conversation.tools, shape)
+        return prompt
 
     def count(self, text: str) -> int:
         return len(self._ready_runner().chat.encode(text))

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from mlx_worker.engine import (
+    AnswerShape,
     CachedPrefix,
     Conversation,
     EngineStatus,
@@ -70,7 +71,7 @@ class FakeEngine:
         if preparing >= self.max_queue:
             raise QueueFull(self.max_queue)
 
-    def prepare(self, conversation: Conversation) -> Prompt:
+    def prepare(self, conversation: Conversation, shape: AnswerShape | None = None) -> Prompt:
         self.conversations.append(conversation)
         words = " ".join(message["content"] for message in conversation.messages).split()
         return Prompt(tokens=tuple(range(len(words))))

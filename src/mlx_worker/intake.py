@@ -17,7 +17,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from mlx_worker.engine import Conversation, Engine, ModelCard, Prompt
+from mlx_worker.engine import AnswerShape, Conversation, Engine, ModelCard, Prompt
 from mlx_worker.errors import BadRequest, BodyTooLarge, BodyTooSlow, NotJson, NotReady, PromptTooLong
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_BODY = 64 * 1024 * 1024  # bytes
 BODY_SECONDS = 60.0
-LONG_TEXT = 128 * 1024  # characters; a tokenizer takes some 50 ms for them
+LONG_TEXT = 256 * 1024  # characters; a tokenizer takes a tenth of a second and more for them
 LONGEST_TEXT = 4 * 1024 * 1024  # characters that are counted at a time
 LONGEST_TOKEN = 16
 """Characters a token, on average over a whole prompt: four times what English and code have."""
@@ -37,7 +37,7 @@ class Intake:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._preparing = 0
-        self._short = ThreadPoolExecutor(2, "tokenise-short")
+        self._short = ThreadPoolExecutor(4, "tokenise-short")
         self._long = ThreadPoolExecutor(1, "tokenise-long")
 
     @contextmanager
@@ -50,12 +50,15 @@ class Intake:
         finally:
             self._preparing -= 1
 
-    async def prepare(self, conversation: Conversation, card: ModelCard) -> Prompt:
-        """The prompt, which leaves room for at least one token. Raises PromptTooLong and what the engine raises."""
+    async def prepare(self, conversation: Conversation, card: ModelCard, shape: AnswerShape | None = None) -> Prompt:
+        """The prompt, which leaves room for at least one token; `shape` is that of its answer.
+
+        Raises PromptTooLong and what the engine raises.
+        """
         size = text_size(conversation)
         if (least := size // LONGEST_TOKEN) > card.context_length:
             raise PromptTooLong(least, card.context_length, at_least=True)
-        prompt = await self.off_loop(size, lambda: self._engine.prepare(conversation))
+        prompt = await self.off_loop(size, lambda: self._engine.prepare(conversation, shape))
         if len(prompt.tokens) >= card.context_length:
             raise PromptTooLong(len(prompt.tokens), card.context_length)
         return prompt

@@ -9,7 +9,7 @@ holds every name used here. What it leaves to its callers is done here:
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,28 @@ import mlx.core as mx
 import mlx_lm
 from mlx_lm.generate import BatchGenerator, StopSequences, TextStateMachine, make_text_state_machine
 from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache
-from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_logits_processors, make_sampler
 
 from mlx_worker import mlx_states
 from mlx_worker.chat_template import TokenizerTemplate
-from mlx_worker.engine import ModelCard, Sampling
+from mlx_worker.constraint import Constraint
+from mlx_worker.engine import AnswerShape, Generation, ModelCard, Prompt
 from mlx_worker.errors import ModelLoadError
+from mlx_worker.grammars import grammars_of
+from mlx_worker.mlx_sampling import GrammarMask, logprob_of, penalties_of, sampler_of
 from mlx_worker.model_folder import fingerprint_of, name_of, sampling_of
 from mlx_worker.prefix_entry import Cut
-from mlx_worker.runner import Markers, Memory, Splitter, Step
+from mlx_worker.runner import LiveCall, Markers, Memory, Splitter, Step
 
 DEFAULT_CONTEXT = 32_768
-GREEDY_BELOW = 1e-5
-REPETITION_CONTEXT = 256
-"""Tokens that a repetition penalty looks back on. mlx-lm's 20 are shorter than a sentence."""
+LONGEST_TAIL = 16
+"""Tokens in which a template may open and close the thinking at the end of a prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    detokenizer: Any
+    constraint: Constraint | None
+    logprobs: int | None
 
 
 class MlxRunner:
@@ -42,11 +50,12 @@ class MlxRunner:
         self._memory_limit = mlx_states.memory_limit()
         self.cuttable = all(map(mlx_states.is_plain, make_prompt_cache(model)))
         self.chat = TokenizerTemplate(tokenizer)
-        self.markers = _markers(tokenizer)
+        self._grammars = grammars_of(tokenizer)
+        self.markers = _markers(tokenizer, self._grammars.live_call if self._grammars else None)
         self._model, self._tokenizer, self._max_batch = model, tokenizer, max_batch
         self._stops = StopSequences([(token,) for token in sorted(tokenizer.eos_token_ids)])
         self._vocabulary = len(tokenizer)
-        self._detokenizers: dict[int, Any] = {}
+        self._sequences: dict[int, _Sequence] = {}
         self._generator = self._new_generator()
 
     def _new_generator(self) -> Any:
@@ -82,49 +91,74 @@ class MlxRunner:
             mlx_states.evaluate(kv)
         mx.clear_cache()
 
-    def start(self, kv: Any, prompt: Sequence[int], max_tokens: int, sampling: Sampling) -> int:
+    def compile(self, tools: Sequence[dict[str, Any]], shape: AnswerShape) -> None:
+        if self._grammars is not None:
+            self._grammars.get(tools, shape)
+
+    def start(self, kv: Any, asked: Generation) -> int:
+        prompt = asked.prompt.tokens
+        constraint = self._constraint(asked)
+        processors = penalties_of(asked.sampling, self._vocabulary)
         (uid,) = self._generator.insert(
             [list(prompt[-1:])],
-            [max_tokens],
+            [asked.max_tokens],
             caches=[kv],
             all_tokens=[list(prompt[:-1])],
-            samplers=[_sampler(sampling, self._vocabulary)],
-            logits_processors=[_penalties(sampling)],
+            samplers=[sampler_of(asked.sampling, self._vocabulary)],
+            logits_processors=[[*processors, GrammarMask(constraint)] if constraint else processors],
             stop_sequences=[self._stops],
         )
-        self._detokenizers[uid] = self._tokenizer.detokenizer
+        self._sequences[uid] = _Sequence(self._tokenizer.detokenizer, constraint, asked.logprobs)
         return int(uid)
+
+    def _constraint(self, asked: Generation) -> Constraint | None:
+        if self._grammars is None or not (grammar := self._grammars.get(asked.tools, asked.shape)):
+            return None
+        thinking = asked.prompt.section == "reasoning"
+        return Constraint(
+            grammar, self._grammars.words, thinking=thinking, may_think=not self._thinking_is_closed(asked.prompt)
+        )
+
+    def _thinking_is_closed(self, prompt: Prompt) -> bool:
+        """Templates close the thinking at once where none is wanted."""
+        tail = self._tokenizer.decode(list(prompt.tokens[max(prompt.stable_end, len(prompt.tokens) - LONGEST_TAIL) :]))
+        return bool(self.chat.think_end) and self.chat.think_end in tail
 
     def step(self) -> list[Step]:
         _, responses = self._generator.next()
         return [self._step(response) for response in responses]
 
     def _step(self, response: Any) -> Step:
-        detokenizer = self._detokenizers[response.uid]
+        sequence, logprob = self._sequences[response.uid], None
         if response.finish_reason != "stop":  # then the token is the one that ends the turn, which is no text
-            detokenizer.add_token(response.token)
+            sequence.detokenizer.add_token(response.token)
+            if sequence.logprobs is not None:
+                logprob = logprob_of(response.token, response.logprobs, sequence.logprobs, self._tokenizer.decode)
+        held = sequence.constraint is not None and sequence.constraint.held
         if response.finish_reason is None:
-            return Step(response.uid, detokenizer.last_segment)
-        detokenizer.finalize()
-        del self._detokenizers[response.uid]
+            return Step(response.uid, sequence.detokenizer.last_segment, held=held, logprob=logprob)
+        sequence.detokenizer.finalize()
+        del self._sequences[response.uid]
         mlx_states.detach(response.prompt_cache)
         return Step(
             response.uid,
-            detokenizer.last_segment,
+            sequence.detokenizer.last_segment,
             response.finish_reason,
             response.prompt_cache,
             response.all_tokens,
+            held=held,
+            logprob=logprob,
         )
 
     def drop(self, uid: int) -> tuple[Any, Sequence[int]]:
         kv, tokens = self._generator.remove([uid], return_prompt_caches=True)[uid]
-        self._detokenizers.pop(uid, None)
+        self._sequences.pop(uid, None)
         mlx_states.detach(kv)
         return kv, list(tokens)
 
     def rebuild(self) -> None:
         self._generator.close()
-        self._detokenizers.clear()
+        self._sequences.clear()
         self._generator = self._new_generator()
         mx.clear_cache()
 
@@ -132,50 +166,7 @@ class MlxRunner:
         self._generator.close()
 
 
-@lru_cache(maxsize=32)
-def _shared_sampler(temperature: float, top_p: float, min_p: float, top_k: int) -> Any:
-    """One object for equal settings: the generator samples a batch at once when all its samplers are the same."""
-    return make_sampler(temperature, top_p=top_p, min_p=min_p, top_k=top_k)
-
-
-def _sampler(sampling: Sampling, vocabulary: int) -> Any:
-    greedy = sampling.temperature <= GREEDY_BELOW or sampling.top_p == 0  # mlx-lm takes a top_p of 0 for none
-    temperature = 0.0 if greedy else sampling.temperature
-    top_k = sampling.top_k if 0 < sampling.top_k < vocabulary else 0
-    if sampling.seed is None or not temperature:
-        return _shared_sampler(temperature, sampling.top_p, sampling.min_p, top_k)
-    return _seeded_sampler(sampling.seed % 2**64, temperature, sampling.top_p, sampling.min_p, top_k)
-
-
-def _seeded_sampler(seed: int, temperature: float, top_p: float, min_p: float, top_k: int) -> Any:
-    """As `make_sampler`, with a random stream of its own, so that a batch's other members do not disturb it."""
-    key = mx.random.key(seed)
-
-    def sample(logprobs: Any) -> Any:
-        nonlocal key
-        key, now = mx.random.split(key)
-        if 0 < top_p < 1:
-            logprobs = apply_top_p(logprobs, top_p)
-        if min_p:
-            logprobs = apply_min_p(logprobs, min_p)
-        if top_k:
-            logprobs = apply_top_k(logprobs, top_k)
-        return mx.random.categorical(logprobs * (1 / temperature), key=now)
-
-    return sample
-
-
-def _penalties(sampling: Sampling) -> Any:
-    repetition = sampling.repetition_penalty
-    return make_logits_processors(
-        repetition_penalty=repetition if repetition != 1 else None,
-        repetition_context_size=REPETITION_CONTEXT,
-        presence_penalty=sampling.presence_penalty or None,
-        frequency_penalty=sampling.frequency_penalty or None,
-    )
-
-
-def _markers(tokenizer: Any) -> Markers:
+def _markers(tokenizer: Any, live_call: LiveCall | None) -> Markers:
     machine = make_text_state_machine(tokenizer)
 
     def splitter(section: str) -> Splitter:
@@ -196,6 +187,7 @@ def _markers(tokenizer: Any) -> Markers:
         tool_start=tokenizer.tool_call_start or "",
         tool_end=tokenizer.tool_call_end or "",
         parse_tool=tokenizer.tool_parser,
+        live_call=live_call,
     )
 
 

@@ -3,7 +3,8 @@
 The model's own markers are cut out by a `Splitter` (mlx-lm's). Here its sections become pieces of the answer:
 
 - whitespace between reasoning, text and calls is layout of the template and is left out;
-- a tool call is handed out when it parses; one that does not comes back as the text that the model wrote;
+- a tool call that a grammar holds to its format is handed out as it grows, see `call_reader`; any other when it is
+  whole and parses. One that does not comes back as the text that the model wrote;
 - stop strings end the visible text, wherever tokens are cut; they are not looked for in reasoning and arguments.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyclaude.wire.json import mend
+from mlx_worker.call_reader import CallReader
 from mlx_worker.engine import ReasoningPiece, TextPiece, ToolArguments, ToolCallBegun
 from mlx_worker.runner import Markers
 
@@ -89,25 +91,40 @@ class OutputReader:
         self._layout = _Layout(at_border=section == "reasoning")
         self._thinking = _Layout(at_border=True)
         self._call: str | None = None
+        self._live: CallReader | None = None
         self.calls = 0
 
     @property
     def stopped(self) -> str | None:
         return self._stops.found
 
-    def feed(self, text: str) -> list[Piece]:
-        return self._pieces(self._split(text, False))
+    @property
+    def cut(self) -> bool:
+        """A call was handed out in part, and not all of it came."""
+        return self._live is not None and self._live.cut
+
+    def feed(self, text: str, *, held: bool = False) -> list[Piece]:
+        """`held`: a grammar held the token that this text came from to the model's format of calls."""
+        if self._live is not None:
+            return self._grow(self._live, text)
+        return self._pieces(self._split(text, False), held=held)
 
     def end(self) -> list[Piece]:
         """The model has stopped: hand out what was held back."""
-        pieces = self._pieces(self._split("", True))
-        pieces += self._close_call(complete=not self._markers.tool_end)
+        if self._live is None:
+            pieces = self._pieces(self._split("", True))
+            pieces += self._close_call(complete=not self._markers.tool_end)
+        else:
+            unnamed = self._live.unnamed
+            pieces = self._text(self._markers.tool_start + unnamed) if unnamed else []
         rest = self._stops.feed(self._layout.pending)
         return [*pieces, *_visible(rest + self._stops.end())]
 
-    def _pieces(self, segments: list[tuple[str, str]]) -> list[Piece]:
+    def _pieces(self, segments: list[tuple[str, str]], *, held: bool = False) -> list[Piece]:
         pieces: list[Piece] = []
         for section, text in segments:
+            if section == "tool" and held and (live := self._live_call()):
+                return [*pieces, *self._border(), *self._open(live, text)]
             if section == "tool":
                 self._call = (self._call or "") + text
                 continue
@@ -116,6 +133,26 @@ class OutputReader:
                 break
             pieces += self._reasoning(text) if section == "reasoning" else self._text(text)
         return pieces
+
+    def _live_call(self) -> CallReader | None:
+        make = self._markers.live_call
+        return make(self._tools or ()) if make else None
+
+    def _open(self, live: CallReader, text: str) -> list[Piece]:
+        """From here on the reader of the call says where it ends; a marker inside an argument does not end it."""
+        self._live = live
+        held_back = "".join(rest for _, rest in self._split("", True))
+        return self._grow(live, text + held_back)
+
+    def _grow(self, live: CallReader, text: str) -> list[Piece]:
+        before = live.calls
+        pieces: list[Piece] = [*live.feed(text)]
+        self.calls += live.calls - before
+        if not live.over:
+            return pieces
+        self._live, self._split = None, self._markers.splitter("normal")
+        self._layout.border()
+        return pieces + self._pieces(self._split(live.rest, False), held=True)
 
     def _reasoning(self, text: str) -> list[Piece]:
         before = self._border()

@@ -1,6 +1,7 @@
 """What the engine thread asks of a model: the whole border between scheduling (ours) and arrays (mlx's).
 
-Every method is called on the engine thread, the thread that made the runner. `chat` alone may be called from others.
+Every method is called on the engine thread, the thread that made the runner. `chat` and `compile` alone may be
+called from others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from mlx_worker.engine import ModelCard, Sampling
+from mlx_worker.call_reader import CallReader
+from mlx_worker.engine import AnswerShape, Generation, ModelCard, TokenLogprob
 from mlx_worker.prefix_entry import Cut
 from mlx_worker.prompts import ChatTemplate
 
@@ -20,26 +22,37 @@ Splitter = Callable[[str, bool], list[tuple[str, str]]]
 Sections are `normal`, `reasoning` and `tool`. Text that might be the start of a marker is held back until `last`.
 """
 
+LiveCall = Callable[[Sequence[dict[str, Any]]], CallReader | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Markers:
-    """How a model's text is read. `parse_tool(text, tools)` gives one call or several, or raises."""
+    """How a model's text is read. `parse_tool(text, tools)` gives one call or several, or raises.
+
+    `live_call(tools)` reads a call that a grammar holds, as it grows. None, or if it gives None: when it is whole.
+    """
 
     splitter: Callable[[str], Splitter]
     tool_start: str
     tool_end: str
     parse_tool: Callable[[str, list[dict[str, Any]] | None], Any] | None
+    live_call: LiveCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One generated token of one sequence. With `end`, `tokens` and `kv` are the whole of what was computed."""
+    """One generated token of one sequence. With `end`, `tokens` and `kv` are the whole of what was computed.
+
+    held: a grammar held the token to the format of a call or the shape of the answer. logprob: where it was asked for.
+    """
 
     uid: int
     text: str
     end: EndReason | None = None
     kv: Any = None
     tokens: Sequence[int] = ()
+    held: bool = False
+    logprob: TokenLogprob | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +117,13 @@ class Runner(Protocol):
         """Compute tokens into `kv`. Evaluated when it returns."""
         ...
 
-    def start(self, kv: Any, prompt: Sequence[int], max_tokens: int, sampling: Sampling) -> int:
-        """Begin to decode. All but the last token of `prompt` is in `kv`, which is not written to. Returns a uid."""
+    def compile(self, tools: Sequence[dict[str, Any]], shape: AnswerShape) -> None:
+        """Make the grammar of such answers ready. Slow when it is new; may be called from any thread, before `start`,
+        which else does it."""
+        ...
+
+    def start(self, kv: Any, asked: Generation) -> int:
+        """Begin to decode. All but the last token of the prompt is in `kv`, which is not written to. Returns a uid."""
         ...
 
     def step(self) -> list[Step]:

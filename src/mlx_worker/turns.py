@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlx_worker.engine import Failed, Finished, FinishReason, Generating, Progress, failure
+from mlx_worker.engine import Event, Failed, Finished, FinishReason, Generating, Logprobs, Progress, failure
 from mlx_worker.errors import MemoryShort, WorkerError
 from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.memory import MemoryGuard
@@ -216,7 +216,7 @@ class Turns:
         job.reader = OutputReader(
             self._runner.markers, section=asked.prompt.section, stops=asked.stops, tools=asked.tools
         )
-        job.uid = self._runner.start(job.kv, job.tokens, asked.max_tokens, asked.sampling)
+        job.uid = self._runner.start(job.kv, asked)
         self.prefilling.remove(job)
         self.decoding[job.uid] = job
         self._keep(job, job.tokens[: job.last], job.kv, "user")
@@ -249,7 +249,8 @@ class Turns:
     def _advance(self, job: Job, step: Step) -> None:
         assert job.reader is not None
         job.completion += 1
-        pieces = job.reader.feed(step.text)
+        pieces: list[Event] = [Logprobs((step.logprob,))] if step.logprob else []
+        pieces += job.reader.feed(step.text, held=step.held)
         over = step.end is not None or job.reader.stopped is not None
         if over:
             pieces += job.reader.end()
@@ -266,6 +267,8 @@ class Turns:
         stop = job.reader.stopped
         if stop is not None:
             reason = "stop"
+        elif job.reader.cut:
+            reason = "length"
         elif job.reader.calls and reason == "stop":
             reason = "tool_calls"
         self.figures.finished += 1

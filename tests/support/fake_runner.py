@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlx_worker.engine import Conversation, Generation, ModelCard, Prompt, Sampling
+from mlx_worker.engine import AnswerShape, Conversation, Generation, ModelCard, Prompt
 from mlx_worker.prefix_entry import Cut
 from mlx_worker.runner import Markers, Memory, Splitter, Step
 
@@ -67,6 +67,7 @@ class FakeRunner:
     card: ModelCard = FAKE_MODEL
     chat: WordTemplate = field(default_factory=WordTemplate)
     prefilled: list[list[int]] = field(default_factory=list)
+    compiled: list[AnswerShape] = field(default_factory=list)
     step_error: Exception | None = None
     prefill_error: Exception | None = None
     rebuilt: int = 0
@@ -123,10 +124,14 @@ class FakeRunner:
         self.prefilled.append(list(tokens))
         kv += tokens
 
-    def start(self, kv: list[int], prompt: Sequence[int], max_tokens: int, sampling: Sampling) -> int:
+    def compile(self, tools: Sequence[dict[str, Any]], shape: AnswerShape) -> None:
+        self.compiled.append(shape)
+
+    def start(self, kv: list[int], asked: Generation) -> int:
+        prompt = asked.prompt.tokens
         assert kv == list(prompt[:-1]), "the state must hold all of the prompt but its last token"
         self._uids += 1
-        self._running[self._uids] = _Running(list(kv), prompt[-1], iter(self.says(prompt)), max_tokens)
+        self._running[self._uids] = _Running(list(kv), prompt[-1], iter(self.says(prompt)), asked.max_tokens)
         return self._uids
 
     def step(self) -> list[Step]:

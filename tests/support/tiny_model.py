@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerFast
 
 VOCABULARY = 1024
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+MISTRAL_MARKERS = ("[TOOL_CALLS]", "[ARGS]")
 MARKERS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
 
 TEMPLATE = """\
@@ -78,11 +79,22 @@ class TinyModel:
     arch: str
 
 
-def build(folder: Path, arch: str = "qwen3", *, open_thinking: bool = False, context: int = 32_768) -> TinyModel:
-    """Random weights from a fixed seed: the same folder every time. `open_thinking`: the tail opens `<think>`."""
+def build(
+    folder: Path,
+    arch: str = "qwen3",
+    *,
+    open_thinking: bool = False,
+    context: int = 32_768,
+    calls: str = "json_tools",
+) -> TinyModel:
+    """Random weights from a fixed seed: the same folder every time. `open_thinking`: the tail opens `<think>`.
+
+    calls: the name of mlx-lm's parser of its calls.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(open_thinking)
+    tokenizer = _tokenizer(open_thinking, MISTRAL_MARKERS if calls == "mistral" else ())
     tokenizer.save_pretrained(folder)
+    _add(folder / "tokenizer_config.json", tool_parser_type=calls)
     mx.random.seed(7)
     model, config = _model(arch, len(tokenizer), tokenizer.eos_token_id, context)
     _save(folder, model, config)
@@ -101,7 +113,12 @@ def build_trained(folder: Path) -> TinyModel:
     return TinyModel(folder, "qwen3")
 
 
-def _tokenizer(open_thinking: bool) -> Any:
+def _add(file: Path, **fields: str) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+
+def _tokenizer(open_thinking: bool, more_markers: Sequence[str] = ()) -> Any:
+    markers = (*MARKERS, *more_markers)
     text = [Path(module.__file__ or "").read_text() for module in (json, argparse)]
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -109,13 +126,13 @@ def _tokenizer(open_thinking: bool) -> Any:
     raw.train_from_iterator(
         text,
         trainers.BpeTrainer(
-            vocab_size=VOCABULARY - len(MARKERS),
+            vocab_size=VOCABULARY - len(markers),
             special_tokens=list(CONTROL),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),
     )
-    raw.add_tokens([AddedToken(marker, normalized=False, special=False) for marker in MARKERS])
+    raw.add_tokens([AddedToken(marker, normalized=False, special=False) for marker in markers])
     template = TEMPLATE.replace("TAIL", "{{ '<think>\\n' }}" if open_thinking else "")
     return PreTrainedTokenizerFast(
         tokenizer_object=raw,
