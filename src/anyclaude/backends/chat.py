@@ -148,6 +148,7 @@ class ChatBackend:
         while True:
             profile = self._profile(model)
             body = self._body(request, caller, model, profile)
+            before = tuple(self._refused.get(body["model"], ()))
             caller.journal.sent(body)
             attempt = await stack.enter_async_context(AsyncExitStack())
             try:
@@ -155,17 +156,18 @@ class ChatBackend:
             except (UpstreamRejected, UpstreamBroken) as error:
                 await attempt.aclose()
                 lessons += 1
-                if lessons > _MOST_LESSONS or not self._learn(error, body, caller):
+                if lessons > _MOST_LESSONS or not self._learn(error, body, before, caller):
                     raise
 
-    def _learn(self, error: UpstreamError, sent: Mapping[str, Any], caller: Caller) -> bool:
-        """Whether the refusal taught us something new about the model."""
+    def _learn(self, error: UpstreamError, sent: Mapping[str, Any], before: Sequence[str], caller: Caller) -> bool:
+        """Whether the refusal says something that was not known before the request was made."""
         name = None if isinstance(error, UpstreamRefusedUs) else refused_parameter(error.message, sent)
-        known = self._refused.setdefault(sent["model"], [])
-        if name is None or name in known:
+        if name is None or name in before:
             return False
-        known.append(name)
-        caller.journal.note("learnt", model=sent["model"], refused=name, said=error.message)
+        known = self._refused.setdefault(sent["model"], [])
+        if name not in known:  # else another request learnt it meanwhile
+            known.append(name)
+            caller.journal.note("learnt", model=sent["model"], refused=name, said=error.message)
         return True
 
     async def _attempt(

@@ -1,5 +1,6 @@
 """What a person says of models, from the settings to the launch and to the wire, for each kind of backend."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from anyclaude.wire.events import TextDelta
 from tests.support.journal import Notes
 from tests.support.openai_upstream import OpenAIUpstream
 from tests.support.openrouter import KEY, MODEL, OpenRouterUpstream
-from tests.support.raw_upstream import Connection, raw_upstream
+from tests.support.raw_upstream import Connection, raw_upstream, whole
 from tests.support.script import Fails, Says, reply
 from tests.support.streams import delta, finish, text
 
@@ -100,6 +101,24 @@ async def test_a_refusal_inside_the_stream_is_learnt_once(mode: Mode, tmp_path: 
     assert ["stop" in body for body in journal.bodies] == [True, False, False]
     usage = {"prompt_tokens": 100, "cached_tokens": 0, "output_tokens": 20, "cost": None}
     assert journal.of("usage") == [usage, usage]
+
+
+async def test_two_requests_that_are_refused_at_once_are_both_sent_again(tmp_path: Path) -> None:
+    both = asyncio.Barrier(2)
+
+    async def play(connection: Connection) -> None:
+        if "stop" in connection.json:
+            await both.wait()
+            await connection.send(whole(400, b'{"error": "Unknown parameter: stop"}'))
+        else:
+            await connection.stream(text("ok"), finish(), "[DONE]")
+
+    async with raw_upstream(play) as upstream:
+        backend = open_backend("mlx-cluster", settings_for("mlx-cluster", upstream.url, tmp_path))
+        journal = Notes()
+        assert list(await asyncio.gather(ask(backend, journal), ask(backend, journal))) == ["ok", "ok"]
+        await backend.aclose()
+    assert (len(upstream.requests), len(journal.of("learnt"))) == (4, 1)
 
 
 async def test_it_is_learnt_too_where_the_finish_says_error(tmp_path: Path) -> None:
