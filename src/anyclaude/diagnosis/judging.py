@@ -11,7 +11,20 @@ from typing import Any, Final, Literal
 
 from anyclaude.diagnosis.collected import Call, Collected
 from anyclaude.diagnosis.shapes import fault
-from anyclaude.diagnosis.tasks import CARD, CITIES, ODD, ORDER, ORDERING, PLANTED, SAVE, STATION, STOP, WEATHER, WORD
+from anyclaude.diagnosis.tasks import (
+    BEFORE_STOP,
+    CARD,
+    CITIES,
+    ODD,
+    ORDER,
+    ORDERING,
+    PLANTED,
+    SAVE,
+    STATION,
+    STOP,
+    WEATHER,
+    WORD,
+)
 
 Status = Literal["passed", "partly", "failed", "skipped"]
 
@@ -119,7 +132,7 @@ def follow_up(answers: Sequence[Collected]) -> Judgement:
         return Judgement("passed", f"the answer uses the result: {clipped(answer.text)!r}")
     if answer.calls:
         return Judgement("failed", f"in place of using the result it called again: {_shown(answer.calls[0])}")
-    status: Status = "partly" if "rain" in answer.text.casefold() else "failed"
+    status: Status = "partly" if "light rain" in answer.text.casefold() else "failed"
     return Judgement(status, f"{STATION} of the result is not in {clipped(answer.text)!r}")
 
 
@@ -136,13 +149,13 @@ def json_format(answers: Sequence[Collected]) -> Judgement:
 
 
 def stop_sequence(answers: Sequence[Collected]) -> Judgement:
+    """OpenAI's format does not tell whether a stop sequence was why an answer ended, so its place must do."""
     answer = answers[-1]
     if STOP in answer.text:
         return Judgement("failed", f"it wrote on past the stop sequence: {clipped(answer.text)!r}")
-    if answer.finished and answer.finished.reason == "stop_sequence":
+    told = answer.finished is not None and answer.finished.reason == "stop_sequence"
+    if told or answer.text.casefold().rstrip(" ,").endswith(BEFORE_STOP):
         return Judgement("passed", f"it ended at the stop sequence: {clipped(answer.text)!r}")
-    if "four" in answer.text.casefold():
-        return Judgement("partly", "it ended there, but the server did not say that the stop sequence was why")
     return Judgement("partly", f"it never came to the stop sequence: {clipped(answer.text)!r}")
 
 

@@ -14,6 +14,7 @@ Request = dict[str, Any]
 WORD: Final = "PONG"
 CITIES: Final = ("Oslo", "Lima")
 STATION: Final = "KESTREL-4817"
+BEFORE_STOP: Final = "four"
 STOP: Final = "five"
 PLANTED: Final = "plum-7731"
 ODD: Final = 'a "quoted" \\ back\\slash\n\ttabbed line: e\u0301 nai\u0308ve 👩\u200d🚀 🦜 שלום 漢字 {"x": [1]}'
