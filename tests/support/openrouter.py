@@ -56,8 +56,8 @@ LISTED: list[dict[str, Any]] = [
 
 DETAILS: list[JsonObject] = [
     {"type": "reasoning.summary", "summary": "A short süm.", "format": "openai-responses-v1", "id": "rs_1", "index": 0},
-    {"type": "reasoning.text", "text": "First I look.", "signature": "c2ln.eyJ9", "format": "anthropic-claude-v1"}
-    | {"id": None, "index": 1},
+    {"type": "reasoning.text", "text": "First I look.", "format": "anthropic-claude-v1", "id": None, "index": 1}
+    | {"signature": "c2ln.eyJ9"},
     {"type": "reasoning.encrypted", "data": "gAAAAB==", "format": "google-gemini-v1", "id": "call_9", "index": 2},
 ]
 """All types of `reasoning_details`, whole, as they have to come back."""
@@ -71,9 +71,9 @@ def thinks(details: Sequence[JsonObject]) -> list[Sends]:
 def _fragments(detail: JsonObject) -> list[JsonObject]:
     grows = next(name for name in ("text", "summary", "data") if name in detail)
     pieces = [detail[grows]] if grows == "data" else cut(detail[grows], 3)
-    common = {name: value for name, value in detail.items() if name not in (grows, "signature")}
-    signed = [common | {"signature": detail["signature"]}] if "signature" in detail else []
-    return [*(common | {grows: piece} for piece in pieces), *signed]
+    begun = {name: value for name, value in detail.items() if name != "signature"}
+    ended = {name: value for name, value in detail.items() if name != grows}
+    return [*(begun | {grows: piece} for piece in pieces), *([ended] if "signature" in detail else [])]
 
 
 def _thought(fragment: JsonObject) -> Sends:

@@ -205,8 +205,9 @@ def _with_provider(error: Mapping[str, Any]) -> object:
     said = error.get("message") or error.get("type")
     metadata = _metadata({"error": error})
     name, raw = metadata.get("provider_name"), metadata.get("raw")
-    by = f" ({name})" if isinstance(name, str) and name and isinstance(said, str) else ""
-    return f"{said}{by}: {raw}" if isinstance(raw, str) and raw else f"{said}{by}" if by else said
+    if not (isinstance(raw, str) and raw):
+        return said
+    return f"{said} ({name}): {raw}" if isinstance(name, str) and name else f"{said}: {raw}"
 
 
 def _metadata(body: object) -> Mapping[str, Any]:

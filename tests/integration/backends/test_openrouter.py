@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from anyclaude.backends.base import Caller
 from anyclaude.backends.model_list import FILE
@@ -62,6 +62,42 @@ async def test_what_a_model_takes_is_what_is_sent(tmp_path: Path) -> None:
     assert sent.body["session_id"] == "s" * 256
     assert sent.body["messages"][0]["content"][-1]["cache_control"] == {"type": "ephemeral"}
     assert ("x-openrouter-title", "anyclaude") in [(name.lower(), value) for name, value in sent.headers.items()]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        ({}, {"x-openrouter-title": "anyclaude", "x-title": "anyclaude"}),
+        ({"referer": "https://x.example", "title": None}, {"http-referer": "https://x.example"}),
+    ],
+)
+async def test_the_app_is_named_as_the_user_wants(
+    settings: dict[str, Any], sent: dict[str, str], tmp_path: Path
+) -> None:
+    async with OpenRouterUpstream() as upstream, backend_at(upstream.url, tmp_path, **settings) as backend:
+        upstream.script(reply(Says("ok")))
+        await answer(backend)
+    headers = {name.lower(): value for name, value in upstream.asked[0].headers.items()}
+    assert {
+        name: headers[name] for name in ("http-referer", "x-openrouter-title", "x-title") if name in headers
+    } == sent
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "süm", "", "x" * 201])
+def test_what_cannot_be_a_header_is_no_name(name: str) -> None:
+    with pytest.raises(ValidationError):
+        OpenRouter(title=name)
+
+
+async def test_a_choice_of_none_that_no_provider_takes_is_learnt(tmp_path: Path) -> None:
+    """Without the parameter the model would be free to call, so the tools go too."""
+    said = "No endpoints found that support the provided 'tool_choice' value."
+    async with OpenRouterUpstream() as upstream, backend_at(upstream.url, tmp_path) as backend:
+        upstream.script(Refusal(404, said))
+        await answer(backend, tool_choice={"type": "none"})
+    (first,), (second,) = upstream.asked, upstream.side  # what has no tools is no main turn to the stand-in
+    assert (first.body["tool_choice"], "tools" in first.body) == ("none", True)
+    assert {"tools", "tool_choice"}.isdisjoint(second.body)
 
 
 async def test_the_users_own_reasoning_stands(tmp_path: Path) -> None:

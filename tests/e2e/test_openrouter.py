@@ -1,0 +1,87 @@
+"""The real Claude Code on a stand-in for OpenRouter: thinking that comes back, and what failures look like."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.claude_code import ClaudeCode
+from tests.support.openrouter import DETAILS, KEY, MODEL, REFUSALS, Billed, OpenRouterUpstream, fails, thinks
+from tests.support.script import Breaks, Says, calls, reply
+
+
+@pytest.fixture
+async def openrouter() -> AsyncIterator[OpenRouterUpstream]:
+    async with OpenRouterUpstream() as server:
+        yield server
+
+
+@pytest.fixture
+def claude(tmp_path: Path, openrouter: OpenRouterUpstream) -> ClaudeCode:
+    environ = {"OPENROUTER_BASE_URL": openrouter.url, "OPENROUTER_API_KEY": KEY, "OPENROUTER_MODEL": MODEL}
+    return ClaudeCode(tmp_path, mode="openrouter", **environ)
+
+
+async def test_a_tool_loop_carries_the_thinking_back_byte_for_byte(
+    claude: ClaudeCode, openrouter: OpenRouterUpstream
+) -> None:
+    """Every type of detail, also one that no person can read; with the bill, and a limit that is waited out."""
+    openrouter.script(
+        REFUSALS["busy"],
+        reply(*thinks(DETAILS), Says("I look."), calls("Bash", command="echo found"), usage=Billed()),
+        reply(*thinks(DETAILS[2:]), calls("Bash", command="echo again")),
+        reply(Says("Done.")),
+    )
+    answer = await claude.ask("Look")
+    assert (answer.exit_code, answer.text) == (0, "Done.")
+    _, first, second, third = openrouter.asked
+    assert second.tool_results() == ["found"]
+    assert third.tool_results() == ["found", "again"]
+    said = [message for message in third.messages if message["role"] == "assistant"]
+    assert json.dumps([one["reasoning_details"] for one in said]) == json.dumps([DETAILS, DETAILS[2:]])
+    assert len({asked.body["session_id"] for asked in openrouter.asked}) == 1
+    assert first.headers["Authorization"] == f"Bearer {KEY}"
+    # /model offers what OpenRouter lists
+    kept = (claude.home / ".claude/cache/gateway-models.json").read_text()
+    assert f"openrouter:{MODEL}" in kept
+    # the price is in the trace
+    traces = [json.loads(path.read_text()) for path in (claude.home / ".anyclaude/traces/openrouter").iterdir()]
+    assert 0.00125 in [trace["usage"].get("cost") for trace in traces if trace.get("usage")]
+    assert not any(KEY in path.read_text() for path in (claude.home / ".anyclaude").rglob("*") if path.is_file())
+
+
+BROKEN = (fails(502, "Provider disconnected", error_type="provider_unavailable"), Breaks())
+
+
+async def test_a_break_in_the_first_block_is_asked_again(claude: ClaudeCode, openrouter: OpenRouterUpstream) -> None:
+    openrouter.script(reply(Says("x" * 100_000), *BROKEN), reply(Says("The whole answer.")))
+    answer = await claude.ask("Tell me")
+    assert (answer.exit_code, answer.text) == (0, "The whole answer.")
+
+
+async def test_a_break_behind_a_whole_block_is_shown(claude: ClaudeCode, openrouter: OpenRouterUpstream) -> None:
+    """Claude Code keeps the text, does not run the half call, and says what broke."""
+    openrouter.script(reply(Says("So far."), calls("Bash", command="echo " + "x" * 100_000), *BROKEN))
+    answer = await claude.ask("Tell me")
+    assert (answer.exit_code, answer.result["is_error"]) == (1, True)
+    assert "Provider disconnected" in answer.text
+    assert next(block["text"] for block in answer.blocks("text")) == "So far."
+    assert answer.blocks("tool_use") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("no credits", "402 the model server said: Insufficient credits. Add more using"),
+        ("data policy", "(allow its providers there, or choose another model)"),
+    ],
+)
+async def test_a_refusal_is_shown_with_its_next_step(
+    claude: ClaudeCode, openrouter: OpenRouterUpstream, name: str, seen: str
+) -> None:
+    openrouter.script(REFUSALS[name])
+    answer = await claude.ask("Tell me")
+    assert (answer.exit_code, answer.result["is_error"]) == (1, True)
+    assert seen in answer.text
+    assert len(openrouter.asked) == 1
