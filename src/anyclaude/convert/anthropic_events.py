@@ -72,6 +72,7 @@ class AnthropicReader:
             case {"type": "message_start", "message": {"usage": {} as usage}}:
                 self._count(usage)
             case {"type": "content_block_start", "content_block": {} as block}:
+                self._in_call = False  # also where the end of the block before was not said
                 return self._begin(block)
             case {"type": "content_block_delta", "delta": {} as delta}:
                 return self._piece(delta)
@@ -111,14 +112,16 @@ class AnthropicReader:
 
     def _piece(self, delta: Mapping[str, Any]) -> list[ModelEvent]:
         match delta:
+            case {"type": "input_json_delta", "partial_json": str() as piece}:
+                return [ToolArgsDelta(piece)] if piece and self._in_call else []
+            case _ if self._in_call:
+                return []  # a call has nothing but its input
             case {"type": "text_delta", "text": str() as text}:
                 return [TextDelta(text)]
             case {"type": "thinking_delta", "thinking": str() as text}:
                 return [ThinkingDelta(text)]
             case {"type": "signature_delta", "signature": str() as signature}:
                 return [ThinkingSignature(signature)]
-            case {"type": "input_json_delta", "partial_json": str() as piece} if piece and self._in_call:
-                return [ToolArgsDelta(piece)]
         return []
 
     def _turn(self, delta: Mapping[str, Any], usage: object) -> list[ModelEvent]:
