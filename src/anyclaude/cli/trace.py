@@ -35,6 +35,9 @@ STDOUT: Final = 1
 REPLAY: Final = "anyclaude.cli.replay"
 """Loaded by its name: looking at traces must not cost the import of what speaks to upstreams."""
 
+_ROOM_FOR_TURNS: Final = 100
+"""Columns of a terminal from which on a list shows what was asked."""
+
 _WANTED: Final = "a file, an id or a piece of it, or `last`"
 
 _STYLES: Final[dict[Kind, str]] = {
@@ -42,7 +45,7 @@ _STYLES: Final[dict[Kind, str]] = {
     "user": "green",
     "assistant": "cyan",
     "tool": "yellow",
-    "facts": "dim",
+    "facts": "bold dim",
 }
 
 
@@ -116,26 +119,43 @@ def _list(given: argparse.Namespace, settings: Settings, console: Console) -> in
         for path, row in rows:
             print(json.dumps({**asdict(row), "file": str(path)}))
         return 0
-    table = Table("when", "mode", "model", "route", "in", "out", "cost", "ms", "outcome", "id", box=None)
-    for _, row in rows:
-        table.add_row(*map(Text, _cells(row)))
-    console.print(table if rows else "no traces yet: they are kept at debug level 3 (ANYCLAUDE_DEBUG=3)")
+    if not rows:
+        console.print("no traces yet: they are kept at debug level 3 (ANYCLAUDE_DEBUG=3)")
+        return 0
+    console.print(_table([row for _, row in rows], console.width))
     return 0
+
+
+def _table(rows: Sequence[Summary], width: int) -> Table:
+    """What all rows have nothing to say about, and what a narrow terminal has no room for, is left out."""
+    columns = ["when", "id", "model", "route", "in", "out", "cost", "ms", "outcome", "last turn"]
+    cells = [_cells(row) for row in rows]
+    shown = [place for place, name in enumerate(columns) if name != "cost" or any(row[place] for row in cells)]
+    if width < _ROOM_FOR_TURNS:
+        shown.pop()
+    table = Table(box=None, pad_edge=False)
+    for place in shown:
+        right = columns[place] in ("in", "out", "cost", "ms")
+        table.add_column(columns[place], justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+    for row in cells:
+        table.add_row(*(Text(row[place]) for place in shown))
+    return table
 
 
 def _cells(row: Summary) -> list[str]:
     cost = "" if row.cost is None else f"${row.cost:.4f}"
     counts = ["" if count is None else str(count) for count in (row.tokens_in, row.tokens_out)]
     ms = "" if row.ms is None else f"{row.ms:.0f}"
-    when = row.time[:19].replace("T", " ")
-    return [when, row.mode, row.model, row.role, *counts, cost, ms, row.outcome, row.id[-8:]]
+    when = row.time[5:19].replace("T", " ")
+    return [when, row.id[-8:], row.model, row.role, *counts, cost, ms, row.outcome, row.last_turn]
 
 
 def _show(given: argparse.Namespace, settings: Settings, console: Console) -> int:
     for piece in transcript(find(settings.home, given.trace)):
+        console.print()
         console.print(Text(piece.title, style=_STYLES[piece.kind]), soft_wrap=True)
         if piece.text:
-            console.print(Text(piece.text), soft_wrap=True)
+            console.print(Text(piece.text), soft_wrap=not console.is_terminal)
     return 0
 
 

@@ -26,7 +26,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One line of a list. tokens: in and out. cost: US dollars. ms: to the end. None where a record does not say."""
+    """One line of a list. model: `backend:model`. tokens: in and out. cost: US dollars. ms: to the end. last_turn: what
+    the model was told at last. None where a record does not say.
+    """
 
     id: str
     time: str
@@ -38,6 +40,7 @@ class Summary:
     cost: float | None
     ms: float | None
     outcome: str
+    last_turn: str = ""
 
 
 def printable(text: str) -> str:
@@ -52,7 +55,7 @@ def summary(record: Mapping[str, Any]) -> Summary:
     known = [count for count in inputs if isinstance(count, int)]
     body = _mapping(_mapping(record.get("request")).get("body"))
     route = next((note for note in _notes(record) if note.get("kind") == "route"), {})
-    model = route.get("to") or _mapping(response.get("body")).get("model") or body.get("model")
+    model = _model(record, _word(route.get("to"))) or _mapping(response.get("body")).get("model") or body.get("model")
     return Summary(
         id=_word(record.get("id")),
         time=_word(record.get("time")),
@@ -64,7 +67,31 @@ def summary(record: Mapping[str, Any]) -> Summary:
         cost=_number(usage.get("cost"), int | float),
         ms=_number(_mapping(record.get("timings_ms")).get("end"), int | float),
         outcome=_word(record.get("outcome")),
+        last_turn=_last_turn(body),
     )
+
+
+def _model(record: Mapping[str, Any], route: str) -> str:
+    """Routes without a model go to the one that is loaded: its name is in what went upstream."""
+    upstream = record.get("upstream")
+    last = _mapping(upstream[-1]) if isinstance(upstream, list) and upstream else {}
+    model = _word(_mapping(last.get("body")).get("model"))
+    return f"{route}:{model}" if route and model and ":" not in route else route
+
+
+def _last_turn(body: Mapping[str, Any]) -> str:
+    """The last thing in the last message of the user's that is no reminder of Claude Code's."""
+    messages = body.get("messages")
+    users = [message for message in map(_mapping, messages if isinstance(messages, list) else []) if _is_user(message)]
+    pieces = [piece for piece in _message(users[-1]) if not piece.text.startswith("<system-reminder>")] if users else []
+    if not pieces:
+        return ""
+    said = f"{pieces[-1].title}: " if pieces[-1].kind == "tool" else ""
+    return said + _word(pieces[-1].text[:400])
+
+
+def _is_user(message: Mapping[str, Any]) -> bool:
+    return message.get("role") == "user"
 
 
 def transcript(record: Mapping[str, Any]) -> Iterator[Piece]:
@@ -92,7 +119,7 @@ def _ending(record: Mapping[str, Any]) -> Iterator[Piece]:
 def _message(message: Mapping[str, Any]) -> Iterator[Piece]:
     role: Kind = "assistant" if message.get("role") == "assistant" else "user"
     content = message.get("content")
-    for block in content if isinstance(content, list) else [{"type": "text", "text": content}]:
+    for block in content if isinstance(content, list) else [{"type": "text", "text": content or ""}]:
         yield _block(role, _word(message.get("role")), _mapping(block))
 
 
@@ -120,14 +147,24 @@ def _sizes(body: Mapping[str, Any]) -> str:
     """The system prompt and the tools are the same in every request, so only their size is told."""
     system = sum(len(block.text.encode()) for block in blocks_of({"system": body.get("system")}))
     tools = body.get("tools") or []
-    names = ", ".join(_word(tool_name(tool)) for tool in tools)
-    return f"system: {system} bytes\ntools: {len(tools)}, {len(encode(tools))} bytes {names}".rstrip()
+    names = ": " + ", ".join(_word(tool_name(tool)) for tool in tools) if tools else ""
+    return f"system: {system} bytes\ntools: {len(tools)}, {len(encode(tools))} bytes{names}"
 
 
 def _facts(facts: object) -> str:
     if not isinstance(facts, Mapping):
         return printable(str(facts))
-    return "\n".join(f"{_word(key)}: {printable(_value(value))}" for key, value in facts.items())
+    told = ((key, value) for key, value in _flat(facts) if value is not None and value != [] and value != "")
+    return "\n".join(f"{_word(key)}: {printable(_value(value))}" for key, value in told)
+
+
+def _flat(facts: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """One level of facts in facts, such as the report of the prompt chain."""
+    for key, value in facts.items():
+        if key == "report" and isinstance(value, Mapping):
+            yield from ((str(inner), fact) for inner, fact in value.items())
+        else:
+            yield str(key), value
 
 
 def _value(value: object) -> str:

@@ -43,8 +43,22 @@ def test_list_has_the_newest_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "list", "-n", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[1].split()[-1] == "abcdefg2"
-    assert lines[2].split()[-1] == "abcdefg1"
+    assert lines[1].split()[2] == "abcdefg2"
+    assert lines[2].split()[2] == "abcdefg1"
+    assert lines[2].rstrip().endswith(" hello")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_list_fits_the_terminal(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    write(Path.home(), "lmstudio", 8, "many words " * 100)
+    assert main(["trace", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert max(map(len, lines)) <= columns
+    assert ("many words" in lines[1]) == (columns == 120)
 
 
 def test_list_of_a_mode_as_json(capsys: pytest.CaptureFixture[str]) -> None:

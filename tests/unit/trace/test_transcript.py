@@ -53,7 +53,7 @@ def test_a_transcript() -> None:
         "timings_ms",
         "route at 0.1 ms",
     ]
-    assert pieces[1].text == "system: 6 bytes\ntools: 1, 17 bytes Read"
+    assert pieces[1].text == "system: 6 bytes\ntools: 1, 17 bytes: Read"
     assert pieces[5].text == "done"
     assert pieces[-1].text == "to: lmstudio:m\nreason: main"
 
@@ -86,3 +86,26 @@ def test_a_summary() -> None:
 def test_odd_records_are_told_all_the_same(odd: dict[str, Any]) -> None:
     assert summary(odd).tokens_in is None
     assert list(transcript(odd))
+
+
+def test_the_last_turn_is_what_was_said_and_no_reminder() -> None:
+    reminder = {"type": "text", "text": "<system-reminder>be good</system-reminder>"}
+    result = {"type": "tool_result", "content": [{"type": "text", "text": "1\x1b[2J\n2"}]}
+    for content, said in (
+        ([{"type": "text", "text": "What?"}, reminder], "What?"),
+        ([result], "result: 1[2J 2"),
+        ("<session>Hi</session>", "<session>Hi</session>"),
+        ([reminder], ""),
+        (None, ""),
+    ):
+        messages = [{"role": "user", "content": "before"}, {"role": "user", "content": content}, {"role": "system"}]
+        assert summary({"request": {"body": {"messages": messages}}}).last_turn == said
+    assert summary({"request": {"body": {"messages": 3}}}).last_turn == ""
+
+
+def test_the_model_is_the_one_that_went_upstream() -> None:
+    record: dict[str, Any] = {"notes": [{"kind": "route", "to": "lmstudio"}], "upstream": [{"body": {"model": "qwen"}}]}
+    assert summary(record).model == "lmstudio:qwen"
+    record["notes"][0]["to"] = "claude:opus"
+    assert summary(record).model == "claude:opus"
+    assert summary({"upstream": ["odd"], "notes": [{"kind": "route", "to": "claude"}]}).model == "claude"
