@@ -42,7 +42,7 @@ class Bench:
     model: str
     mark: str
     window: int | None = None
-    longest: int = 1000
+    longest: int = 2000
 
 
 def _object(required: Sequence[str], **properties: Any) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The battery of `--test-model` against servers: models that do well, never call, hang, are refused, and a real one."""
 
+import asyncio
 import json
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from anyclaude.diagnosis.battery import Found, as_tested, bench_for, run_battery
 from anyclaude.diagnosis.exercises import EXERCISES, Exercise, Outcome
 from anyclaude.diagnosis.tasks import ODD, ORDER, PLANTED, STATION
 from anyclaude.errors import SetupError
-from tests.support.children import ANYCLAUDE, bare_environment, run
+from tests.support.children import ANYCLAUDE, bare_environment, child, run
 from tests.support.llamacpp import llamacpp
 from tests.support.openai_upstream import Asked, OpenAIUpstream
 from tests.support.script import Calls, Refusal, Reply, Says, Together, Usage, Waits, calls, reply
@@ -91,7 +93,7 @@ def lmstudio(url: str, home: Path, profiles: Mapping[str, ProfileChange] = NO_CH
     return Settings(home=home, backends=Backends(lmstudio=LMStudio(url=url)), profiles=profiles)
 
 
-async def battery(settings: Settings, exercises: Sequence[Exercise] = EXERCISES, longest: int = 1000) -> Found:
+async def battery(settings: Settings, exercises: Sequence[Exercise] = EXERCISES, longest: int = 2000) -> Found:
     settings = as_tested(settings)
     router = open_router(settings)
     try:
@@ -219,6 +221,26 @@ async def test_nobody_there_is_a_machine_that_is_not_ready(tmp_path: Path) -> No
     )
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert "nothing answers" in ended.stderr
+
+
+async def test_an_interruption_shows_what_was_found(tmp_path: Path) -> None:
+    hung = asyncio.Event()
+
+    def hangs(asked: Asked) -> Reply:
+        if asked.tool_names == ["create_order"]:
+            hung.set()
+        return hangs_in_a_call(asked)
+
+    async with ModelUpstream(hangs) as upstream:
+        environ = bare_environment(tmp_path, LMSTUDIO_URL=upstream.url)
+        async with child([*ANYCLAUDE, "--test-model", "--json", "--save"], environ, tmp_path) as started:
+            await hung.wait()
+            started.send_signal(signal.SIGINT)
+            out, err = await started.communicate()
+    told = json.loads(out)
+    assert (started.returncode, told["complete"]) == (130, False)
+    assert [each["name"] for each in told["exercises"]] == [exercise.name for exercise in EXERCISES[:4]]
+    assert b"interrupted after 4 of 11 exercises; nothing is saved" in err
 
 
 async def test_a_real_server_with_a_real_small_model(tmp_path: Path) -> None:
