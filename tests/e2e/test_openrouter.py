@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.claude_code import ClaudeCode
 from tests.support.openrouter import DETAILS, KEY, MODEL, REFUSALS, Billed, OpenRouterUpstream, fails, thinks
-from tests.support.script import Breaks, Says, calls, reply
+from tests.support.script import Breaks, Refusal, Says, calls, reply
 
 
 @pytest.fixture
@@ -85,3 +85,16 @@ async def test_a_refusal_is_shown_with_its_next_step(
     assert (answer.exit_code, answer.result["is_error"]) == (1, True)
     assert seen in answer.text
     assert len(openrouter.asked) == 1
+
+
+async def test_an_answer_that_does_not_fit_is_asked_for_again_shorter(
+    claude: ClaudeCode, openrouter: OpenRouterUpstream
+) -> None:
+    said = "maximum context length is 20000 tokens. However, you requested about 23000 tokens"
+    openrouter.script(Refusal(400, f"{said} (14000 of text input, 1000 of tool input, 8000 in the output)."))
+    openrouter.script(reply(Says("Shorter.")))
+    answer = await claude.ask("Tell me")
+    assert (answer.exit_code, answer.text) == (0, "Shorter.")
+    first, second = openrouter.asked
+    assert first.messages == second.messages
+    assert (first.body["max_tokens"], second.body["max_tokens"]) == (8000, 4000)
