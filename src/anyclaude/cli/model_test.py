@@ -176,7 +176,9 @@ def _offer(settings: Settings, model: str, change: ProfileChange, *, save: bool,
         return
     say(f"learnt about {model}: {json.dumps(entry)}")
     if save or (ask and _agreed()):
-        say(f"saved in {save_profile(settings.home, model, change)}; launches know it from now on")
+        say(
+            f"saved in {save_profile(settings.home, model, change)}; it counts where your own settings say nothing else"
+        )
     elif not ask:
         say("not saved; --save does")
 

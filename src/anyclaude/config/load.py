@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from anyclaude.config.choices import choices
 from anyclaude.config.complaints import ALLOWED, complaint
 from anyclaude.config.files import items as file_items
 from anyclaude.config.files import project_file, user_file
 from anyclaude.config.items import FieldPath, Item
-from anyclaude.config.model import Mode, Settings
-from anyclaude.config.routes import Target, parse_target
+from anyclaude.config.model import Settings
 from anyclaude.config.saved_profiles import by_field, mended_by_hand, origin_of, saved_items
 from anyclaude.config.trust import believed
 from anyclaude.errors import SetupError
@@ -95,7 +95,7 @@ def resolve(
     own = _checked(file_items(found)) if found else []
     project, notices = _project_items(cwd, home)
     resolved = merge([_saved_items(home), own, project, *above])
-    return replace(resolved, notices=(*notices, *_choices(resolved, project)))
+    return replace(resolved, notices=(*notices, *choices(resolved.settings, resolved.origins, project)))
 
 
 def _saved_items(home: Path) -> list[Item]:
@@ -106,30 +106,6 @@ def _saved_items(home: Path) -> list[Item]:
 def _project_items(cwd: Path, home: Path) -> tuple[list[Item], list[str]]:
     found = project_file(cwd, home)
     return believed(found, _checked(file_items(found)), home) if found else ([], [])
-
-
-def _choices(resolved: Resolved, project: Sequence[Item]) -> list[str]:
-    """A notice for every place where the project's file decides which backend reads prompts."""
-    decided = resolved.origins["mode"]
-    said = [item for item in project if resolved.origins.get(".".join(item.path)) == item.origin]
-    notices = [
-        f"requests go to {target}, as this directory's file says ({item.origin})"
-        for item in said
-        for target in _targets(item, resolved.settings.mode)
-        if target.backend != resolved.settings.mode
-    ]
-    if any(item.origin == decided for item in said):
-        notices.insert(0, f"the backend is {resolved.settings.mode}, as this directory's file says ({decided})")
-    return notices
-
-
-def _targets(item: Item, mode: Mode) -> list[Target]:
-    """Where a tier, a role or a fallback of that item leads."""
-    if item.path[0] == "models":
-        return [parse_target(str(item.value), mode)]
-    if item.path[-1] == "fallback" and isinstance(item.value, list | tuple):
-        return [parse_target(str(entry), mode) for entry in item.value]
-    return []
 
 
 def _checked(items: list[Item]) -> list[Item]:
