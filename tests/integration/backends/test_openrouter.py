@@ -15,7 +15,7 @@ from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import OpenRouter
 from anyclaude.errors import RateLimited, SetupError, UpstreamRejected
 from anyclaude.wire.events import Finished, ModelEvent, ThinkingDelta, ThinkingSignature
-from tests.support.openrouter import KEY, MODEL, OpenRouterUpstream
+from tests.support.openrouter import DETAILS, KEY, MODEL, OpenRouterUpstream, thinks
 from tests.support.raw_upstream import Connection, raw_upstream
 from tests.support.script import Refusal, Says, reply
 from tests.support.streams import delta, finish, text
@@ -168,3 +168,19 @@ async def test_thinking_comes_back_with_the_next_turn(tmp_path: Path) -> None:
         said = {"role": "assistant", "content": [block, {"type": "text", "text": "ok"}]}
         await answer(backend, messages=[*ASK["messages"], said, {"role": "user", "content": "more"}])
     assert upstream.requests[1].json["messages"][-2]["reasoning_details"] == [detail]
+
+
+async def test_after_a_change_of_model_thinking_waits_for_its_own(tmp_path: Path) -> None:
+    """As `/model` does: what one has thought is not sent to the other, and is back with the first."""
+    async with OpenRouterUpstream() as upstream, backend_at(upstream.url, tmp_path) as backend:
+        upstream.script(reply(*thinks(DETAILS), Says("ok")), reply(Says("ok")), reply(Says("ok")))
+        events = await answer(backend)
+        signature = next(event.signature for event in events if isinstance(event, ThinkingSignature))
+        block = {"type": "thinking", "thinking": "...", "signature": signature}
+        said = {"role": "assistant", "content": [block, {"type": "text", "text": "ok"}]}
+        turn = {**ASK, "messages": [*ASK["messages"], said, {"role": "user", "content": "more"}]}
+        for model in ("google/gemini-2.5-flash", MODEL):
+            async with backend.stream(turn, Caller(), model) as batches:
+                assert [event async for batch in batches for event in batch][-1] == Finished("end_turn")
+    carried = [asked.messages[-2].get("reasoning_details") for asked in upstream.asked[1:]]
+    assert carried == [None, DETAILS]
