@@ -14,11 +14,13 @@ What Claude itself said has none of these, so that a conversation with Claude al
 import re
 from collections.abc import Mapping
 from hashlib import sha256
+from operator import is_
 from typing import Any, Final
 
 from anyclaude.convert.reasoning import PREFIX
 
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
+_IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
 _NOTHING: Final = {"type": "text", "text": "(no content)"}
 """Stands where only thinking was: Claude takes neither an empty list of blocks nor an empty text."""
 
@@ -37,7 +39,7 @@ def fit_for_claude(request: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _message(message: Any) -> Any:
-    content = message.get("content") if isinstance(message, Mapping) else None
+    content = message.get("content") if isinstance(message, dict) else None
     if not isinstance(content, list):
         return message
     blocks = [_block(block) for block in content if not _is_foreign_thinking(block)]
@@ -45,26 +47,27 @@ def _message(message: Any) -> Any:
 
 
 def _same(fitted: list[Any], given: list[Any]) -> bool:
-    return len(fitted) == len(given) and all(one is other for one, other in zip(fitted, given, strict=True))
+    return len(fitted) == len(given) and all(map(is_, fitted, given))
 
 
 def _is_foreign_thinking(block: Any) -> bool:
-    if not isinstance(block, Mapping) or block.get("type") != "thinking":
+    if not isinstance(block, dict) or block.get("type") != "thinking":
         return False
     signature = block.get("signature")
     return not isinstance(signature, str) or not signature or signature.startswith(PREFIX)
 
 
 def _block(block: Any) -> Any:
-    match block:
-        case {"type": "tool_use", "id": str() as id}:
-            changed: dict[str, Any] = {} if _ID.fullmatch(id) else {"id": _minted(id)}
-            if not isinstance(block.get("input"), dict):
-                changed["input"] = _object(block.get("input"))
-            return {**block, **changed} if changed else block
-        case {"type": "tool_result", "tool_use_id": str() as id} if not _ID.fullmatch(id):
-            return {**block, "tool_use_id": _minted(id)}
-    return block
+    kind = block.get("type") if isinstance(block, dict) else None
+    if not isinstance(kind, str) or kind not in _IDS:
+        return block
+    name = _IDS[kind]
+    changed: dict[str, Any] = {}
+    if isinstance(given := block.get(name), str) and not _ID.fullmatch(given):
+        changed[name] = _minted(given)
+    if name == "id" and not isinstance(block.get("input"), dict):
+        changed["input"] = _object(block.get("input"))
+    return {**block, **changed} if changed else block
 
 
 def _minted(foreign: str) -> str:

@@ -38,8 +38,9 @@ OWN: dict[str, Any] = {
     "blocks of kinds to come": request("Hi", [{"type": "fallback"}, {"type": "server_tool_use", "id": "a:b"}]),
     "no blocks": request("Hi", []),
     "no messages": {"model": "m"},
+    "ids that are none": request("Hi", [{**CALL, "id": 1}], [{**RESULT, "tool_use_id": None}]),
     "messages of another shape": {"messages": {"role": "user"}},
-    "turns of another shape": {"messages": ["x", None, {"role": "user"}, {"content": [None, "x", {}]}]},
+    "turns of another shape": {"messages": ["x", None, {"role": "user"}, {"content": [None, "x", {}, {"type": []}]}]},
 }
 
 
