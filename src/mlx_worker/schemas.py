@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 from pydantic.config import JsonDict
 
 from mlx_worker.engine import AnswerShape, Conversation
-from mlx_worker.shapes import Lenient, NamedTool, ResponseFormat, ToolChoice, shape_of
+from mlx_worker.schema_check import check_schema
+from mlx_worker.shapes import JsonSchemaFormat, Lenient, NamedTool, ResponseFormat, ToolChoice, shape_of
 
 TEMPLATE_SWITCHES = frozenset(
     {"enable_thinking", "thinking", "thinking_budget", "reasoning_effort", "preserve_thinking", "clear_thinking"}
@@ -89,7 +90,7 @@ class Message(Lenient):
 def _named(function: dict[str, Any]) -> dict[str, Any]:
     if not (isinstance(name := function.get("name"), str) and name):
         raise ValueError("a function needs a name")
-    if not isinstance(function.get("parameters") or {}, dict):
+    if not isinstance(function.get("parameters"), dict | None):
         raise ValueError("a function's parameters are a JSON schema")
     return function
 
@@ -200,6 +201,12 @@ class ChatRequest(Conversing):
 
     def shape(self) -> AnswerShape:
         return shape_of(self.tool_choice, self.parallel_tool_calls, self.response_format)
+
+    def check_schema(self) -> None:
+        """Raises BadRequest when `response_format` holds a schema that is none."""
+        wanted = self.response_format
+        if isinstance(wanted, JsonSchemaFormat):
+            check_schema(wanted.json_schema.schema_, strict=bool(wanted.json_schema.strict))
 
     def alternatives(self) -> int | None:
         """How many alternatives to each token are to be told with its log probability, None: nothing of the kind."""

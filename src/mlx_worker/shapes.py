@@ -41,12 +41,13 @@ class JsonObjectFormat(Lenient):
 
 
 class JsonSchema(Lenient):
-    """`name`, `description` and `strict` change nothing: the answer always matches the schema."""
+    """`name` and `description` change nothing. `strict`: refuse what the answer cannot be held to in full."""
 
     model_config = ConfigDict(protected_namespaces=())
 
     name: str | None = None
-    schema_: Annotated[dict[str, Any], Field(alias="schema")] = Field(default_factory=dict)
+    strict: bool | None = None
+    schema_: dict[str, Any] = Field(default_factory=dict, alias="schema")
 
 
 class JsonSchemaFormat(Lenient):

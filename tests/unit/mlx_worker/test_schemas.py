@@ -5,11 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlx_worker.engine import AnswerShape
 from mlx_worker.errors import BadRequest
 from mlx_worker.intake import parsed
 from mlx_worker.schemas import ChatRequest
 
 HI = [{"role": "user", "content": "hi"}]
+
+
+F = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+def named(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+def schema(value: Any, **fields: Any) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": value, **fields}}
 
 
 def parse_chat(payload: Any) -> ChatRequest:
@@ -90,6 +102,22 @@ def test_the_template_gets_known_switches_alone() -> None:
         ({"n": 2}, "n"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
         ({"stop": ["x"] * 65}, "stop"),
+        ({"messages": [{"role": "wizard", "content": "hi"}]}, "messages.0.role"),
+        ({"max_tokens": "5"}, "max_tokens"),
+        ({"tools": [{"type": "function", "function": {}}]}, "tools.0.function"),
+        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": []}}]}, "tools.0.function"),
+        ({"tool_choice": "any"}, "tool_choice"),
+        ({"tool_choice": "required"}, "the body"),
+        ({"tool_choice": named("f")}, "the body"),
+        ({"tool_choice": named("g"), "tools": [F]}, "the body"),
+        ({"response_format": {"type": "xml"}}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"response_format": schema("object")}, "response_format.json_schema"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"top_logprobs": 2}, "the body"),
+        ({"logit_bias": {"a": 1}}, "logit_bias"),
+        ({"logit_bias": {"1": 101}}, "logit_bias"),
+        ({"logit_bias": {str(token): 1 for token in range(1025)}}, "logit_bias"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_at_its_place(fields: dict[str, Any], place: str) -> None:
@@ -97,6 +125,64 @@ def test_what_cannot_be_honoured_is_refused_at_its_place(fields: dict[str, Any],
         parse_chat(chat(**fields))
     assert error.value.message.startswith(place)
     assert error.value.body()["error"]["http_status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape"),
+    [
+        ({}, AnswerShape()),
+        ({"tool_choice": "auto", "tools": [F]}, AnswerShape()),
+        ({"tool_choice": "none", "tools": [F]}, AnswerShape()),
+        ({"tool_choice": "required", "tools": [F]}, AnswerShape(must_call=True)),
+        ({"tool_choice": named("f"), "tools": [F]}, AnswerShape(must_call=True, tool="f")),
+        ({"parallel_tool_calls": False, "tools": [F]}, AnswerShape(parallel=False)),
+        ({"parallel_tool_calls": True}, AnswerShape()),
+        ({"response_format": {"type": "text"}}, AnswerShape()),
+        ({"response_format": {"type": "json_object"}}, AnswerShape(schema={})),
+        ({"response_format": schema({"type": "object"}, strict=True)}, AnswerShape(schema={"type": "object"})),
+        (
+            {"response_format": {"type": "json_object"}, "tool_choice": "required", "tools": [F]},
+            AnswerShape(must_call=True),
+        ),
+    ],
+)
+def test_what_the_answer_is_to_look_like(fields: dict[str, Any], shape: AnswerShape) -> None:
+    asked = parse_chat(chat(**fields))
+    asked.check_schema()
+    assert asked.shape() == shape
+
+
+@pytest.mark.parametrize(
+    ("wanted", "strict", "words"),
+    [
+        ({"type": "objct"}, False, "Invalid type: objct"),
+        ({"properties": []}, False, "properties must be an object"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/nope"}}}, False, "does not exist"),
+        ({"type": "string", "minLength": 3, "maxLength": 2}, False, "Unsatisfiable"),
+        ({"type": "string", "pattern": "("}, False, "unclosed group"),
+        ({"type": "object", "properties": {"a": {"not": {}}}}, True, "Unimplemented"),
+    ],
+)
+def test_a_schema_that_is_none_is_refused(wanted: dict[str, Any], strict: bool, words: str) -> None:
+    with pytest.raises(BadRequest, match=words) as error:
+        parse_chat(chat(response_format=schema(wanted, strict=strict))).check_schema()
+    assert error.value.param == "response_format.json_schema.schema"
+
+
+def test_a_schema_that_is_held_in_part_is_taken_unless_it_is_strict() -> None:
+    parse_chat(chat(response_format=schema({"type": "object", "properties": {"a": {"not": {}}}}))).check_schema()
+
+
+def test_log_probabilities_and_biases() -> None:
+    assert parse_chat(chat()).alternatives() is None
+    assert parse_chat(chat(logprobs=False)).alternatives() is None
+    assert parse_chat(chat(logprobs=True)).alternatives() == 0
+    assert parse_chat(chat(logprobs=True, top_logprobs=5)).alternatives() == 5
+    assert parse_chat(chat(logit_bias={"5": -100, "7": 0.5})).bias() == ((5, -100.0), (7, 0.5))
+
+
+def test_what_means_nothing_here_is_tolerated() -> None:
+    parse_chat(chat(user="me", metadata={"a": "b"}, store=True, stream=None, stream_options={"include_usage": True}))
 
 
 @given(

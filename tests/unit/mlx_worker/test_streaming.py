@@ -1,4 +1,5 @@
 import json
+import math
 from typing import Any
 
 from hypothesis import given
@@ -9,9 +10,11 @@ from mlx_worker.engine import (
     Failed,
     Finished,
     Generating,
+    Logprobs,
     Progress,
     ReasoningPiece,
     TextPiece,
+    TokenLogprob,
     ToolArguments,
     ToolCallBegun,
 )
@@ -96,6 +99,22 @@ def test_a_failure_is_an_error_frame_and_no_end() -> None:
     frames = encode_batch(ChunkWriter("m", 10), [TextPiece("a"), Failed(EngineFailure("out of memory"))])
     assert b"[DONE]" not in frames
     assert json.loads(frames.split(b"\n\n")[1][6:])["error"]["message"] == "out of memory"
+
+
+def test_log_probabilities_ride_on_what_comes_next_and_are_folded() -> None:
+    tokens = (TokenLogprob("H\u00e9", -0.5, (("H\u00e9", -0.5), ("a", -1.0))), TokenLogprob("\ud83d", -math.inf))
+    chunks = chunks_of([Logprobs(tokens[:1]), TextPiece("H\u00e9"), Logprobs(tokens[1:]), Finished("stop", 2)])
+    told = [choice["logprobs"] for chunk in chunks for choice in chunk["choices"]]
+    one = {"token": "H\u00e9", "logprob": -0.5, "bytes": [72, 195, 169]}
+    likely = [one, {"token": "a", "logprob": -1.0, "bytes": [97]}]
+    lost = {"token": "\ufffd", "logprob": -9999.0, "bytes": [239, 191, 189], "top_logprobs": []}
+    assert [part["content"] for part in told] == [[one | {"top_logprobs": likely}], [lost]]
+    assert fold(chunks)["choices"][0]["logprobs"]["content"] == [one | {"top_logprobs": likely}, lost]
+    assert encode_batch(ChunkWriter("m", 1), [Logprobs(tokens), Finished("stop", 2)])
+
+
+def test_without_log_probabilities_there_are_none() -> None:
+    assert fold(chunks_of([TextPiece("a"), Finished("stop", 1)]))["choices"][0]["logprobs"] is None
 
 
 @given(st.lists(st.text(min_size=1, max_size=5), max_size=8))
