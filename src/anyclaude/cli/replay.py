@@ -25,7 +25,9 @@ from anyclaude.convert.validate import validate_request
 from anyclaude.errors import AnyclaudeError, SetupError, UpstreamBroken
 from anyclaude.trace.fold import Fold
 from anyclaude.trace.replay import Timed, compare, headers_of, redacted_places, request_of
+from anyclaude.trace.transcript import summary
 from anyclaude.wire.events import Failed, ModelEvent, UsageReport
+from anyclaude.wire.json import decode_lenient
 
 FAILED: Final = 1
 """Exit code when the upstream did not give a whole answer."""
@@ -38,17 +40,22 @@ class Notes:
 
     def __init__(self) -> None:
         self.kept: list[dict[str, Any]] = []
+        self._model = ""
 
     def note(self, kind: str, **facts: Any) -> None:
         self.kept.append({"kind": kind, **facts})
 
-    def sent(self, body: Mapping[str, Any] | bytes) -> None: ...
+    def sent(self, body: Mapping[str, Any] | bytes) -> None:
+        told = decode_lenient(body) if isinstance(body, bytes) else body
+        self._model = str(told.get("model") or "") if isinstance(told, Mapping) else ""
+
     def mark(self, moment: str) -> None: ...
 
     @property
     def route(self) -> str:
-        """Who answered."""
-        return next((str(note["to"]) for note in reversed(self.kept) if note["kind"] == "route"), "")
+        """Who answered: `backend:model`, as far as it is known."""
+        route = next((str(note["to"]) for note in reversed(self.kept) if note["kind"] == "route"), "")
+        return f"{route}:{self._model}" if route and self._model and ":" not in route else route
 
 
 class Asking:
@@ -190,4 +197,4 @@ def _report(given: argparse.Namespace, record: Mapping[str, Any], asking: Asking
         show_whole(asking.fold.message(), console)
     rows = compare(record, asking.fold.message(), asking.usage, asking.times)
     console.print()
-    console.print(table(rows, asking.notes.route, str(record.get("mode") or "")))
+    console.print(table(rows, asking.notes.route, summary(record).model))

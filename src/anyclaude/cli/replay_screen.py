@@ -72,10 +72,13 @@ def show_whole(message: Mapping[str, Any], console: Console) -> None:
     screen.end()
 
 
-def table(rows: Sequence[Row], route: str, recorded_by: str) -> Table:
-    table = Table("", f"recorded ({plain(recorded_by)})", f"now ({plain(route)})", "", box=None, pad_edge=False)
-    for row in rows:
+def table(rows: Sequence[Row], now: str, recorded: str) -> Table:
+    """now, recorded: who answered."""
+    shown = Table(box=None, pad_edge=False)
+    for name in ("", "recorded", "now", ""):
+        shown.add_column(name, overflow="fold")
+    for row in (Row("answered by", recorded, now, None), *rows):
         if row.recorded or row.now:
             mark = Text("differs", style="yellow") if row.differs else Text("")
-            table.add_row(Text(row.name), Text(plain(row.recorded)), Text(plain(row.now)), mark)
-    return table
+            shown.add_row(Text(row.name), Text(plain(row.recorded)), Text(plain(row.now)), mark)
+    return shown

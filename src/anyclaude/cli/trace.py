@@ -49,6 +49,12 @@ _STYLES: Final[dict[Kind, str]] = {
 }
 
 
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """rich would end the program with 1, which is an answer of `diff`."""
+        raise BrokenPipeError
+
+
 def run(argv: Sequence[str]) -> int:
     """Do what `anyclaude trace ARGV` asks, and return the exit code."""
     given = _parser().parse_args(argv)
@@ -56,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="replace")  # a model's words may not be in the terminal's encoding
     try:
         settings = _settings(given)
-        code: int = given.do(given, settings, Console(highlight=False, markup=False, emoji=False))
+        code: int = given.do(given, settings, _Screen(highlight=False, markup=False, emoji=False))
         sys.stdout.flush()
     except AnyclaudeError as error:
         say(error.message)

@@ -41,6 +41,8 @@ async def test_the_answer_is_shown_and_compared(tmp_path: Path) -> None:
         upstream.script(reply(Thinks("I must look."), Says(f"[red]So[/red]{CLEARS}"), calls("Read", file_path="a.txt")))
         ended = await replay(tmp_path, LMSTUDIO_URL=upstream.url)
     assert (ended.exit_code, ended.stderr) == (0, "")
+    (answered,) = [line for line in ended.stdout.splitlines() if line.startswith("answered by")]
+    assert answered.split() == ["answered", "by", "m", f"lmstudio:{upstream.model}"]
     shown = ["thinks", "I must look.", "answer", "[red]So[/red][2J", "calls Read", '{"file_path": "a.txt"}']
     assert ended.stdout.splitlines()[:6] == shown
     assert "\x1b" not in ended.stdout
@@ -95,6 +97,17 @@ async def test_a_named_model_is_asked_whatever_the_routes_say(tmp_path: Path) ->
         environ = {"LMSTUDIO_URL": upstream.url, "ANYCLAUDE_HAIKU_MODEL": "openrouter:other/model"}
         ended = await replay(tmp_path, f"--model={upstream.model}", "--json", **environ)
     assert json.loads(ended.stdout)["route"] == f"lmstudio:{upstream.model}"
+
+
+async def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
+    write(tmp_path)
+    for words in (["show", "last"], ["diff", "last", "last"], ["replay", "last", "--mode=lmstudio"]):
+        async with OpenAIUpstream() as upstream:
+            if words[0] == "replay":
+                upstream.script(reply(Says("Hello " * 10_000)))
+            piped = ["bash", "-c", 'set -o pipefail; "$@" | true', "bash", *ANYCLAUDE, "trace", *words]
+            ended = await run(piped, bare_environment(tmp_path, LMSTUDIO_URL=upstream.url), tmp_path, 30)
+        assert (ended.exit_code, ended.stderr) == (0, "")
 
 
 async def one_sentence(ended: Ended, exit_code: int, *words: str) -> None:
