@@ -32,11 +32,12 @@ KNOWN: Final[Mapping[str, Rank]] = {
     "code references": "useful",
     "professional objectivity": "useful",
     "planning without timelines": "useful",
+    "no time estimates": "useful",
     "looking up your own documentation": "useful",
     "tone and style": "optional",
     "text output": "optional",
 }
-"""Headings of Claude Code's main prompts, seen in 2.0.76, 2.1.197 and 2.1.330, for all kinds of models."""
+"""Headings of Claude Code's main prompts, seen in six versions from 2.0.45 to 2.1.330, for all kinds of models."""
 
 LANDMARKS: Final = 2
 """So many known headings make a text Claude Code's main prompt: one alone may be a coincidence."""

@@ -12,8 +12,11 @@ from typing import Any, Final
 from anyclaude.prompt.ranks import plain
 from anyclaude.prompt.sections import Section
 
+_TIMES: Final = re.compile(r"\b(plan|roadmap|estimate|how long)", re.IGNORECASE)
+
 TOPICS: Final[Mapping[str, re.Pattern[str]]] = {
-    "planning without timelines": re.compile(r"\b(plan|roadmap|estimate|how long)", re.IGNORECASE),
+    "planning without timelines": _TIMES,
+    "no time estimates": _TIMES,
     "task management": re.compile(r"\b(plan|todo|steps|roadmap|refactor|implement|build)", re.IGNORECASE),
     "looking up your own documentation": re.compile(r"\b(claude|hook|mcp|skill|slash|settings?|sdk)\b", re.IGNORECASE),
     "professional objectivity": re.compile(r"\b(opinion|think|should|review|better|right|wrong)\b", re.IGNORECASE),
