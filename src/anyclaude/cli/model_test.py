@@ -133,6 +133,8 @@ def outcomes_table(found: Found) -> Table:
 
 
 def _show(found: Found, result: Verdict, console: Console) -> None:
+    if console.is_terminal:
+        console.print()
     console.print(outcomes_table(found))
     line = Text(f"\n{plain(found.model.id)}: ")
     line.append(result.word, style=_VERDICTS[result.word])

@@ -59,8 +59,15 @@ def judged(judge: Judge, answers: Sequence[Collected]) -> Judgement:
         if not answer.content_at:
             return Judgement("failed", "the answer was empty")
         if answer.thought and not answer.text and not answer.calls:
-            return Judgement("failed", "it only thought, and did not come to an answer")
-    return judge(answers)
+            return Judgement("failed", f"it only thought, and did not come to an answer{_cut(answer)}")
+    found = judge(answers)
+    return found if found.status == "passed" else Judgement(found.status, found.evidence + _cut(answers[-1]))
+
+
+def _cut(answer: Collected) -> str:
+    if answer.finished is None or answer.finished.reason != "max_tokens":
+        return ""
+    return f", cut off after {answer.usage.output_tokens} tokens" if answer.usage else ", cut off"
 
 
 def clipped(text: str, longest: int = _CLIPPED) -> str:

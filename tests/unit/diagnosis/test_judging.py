@@ -122,6 +122,13 @@ def test_an_answer_that_is_not_whole_fails_whoever_judges(came: Collected, evide
         assert evidence in found.evidence
 
 
+def test_an_answer_that_was_cut_off_is_told_so_where_that_may_be_why() -> None:
+    cut = answer('{"title": "Li', finish="max_tokens", usage=UsageReport(100, 0, 2000))
+    found = judged(judging.json_format, [cut])
+    assert (found.status, found.evidence[-28:]) == ("failed", "', cut off after 2000 tokens")
+    assert "cut off" not in judged(judging.plain_answer, [answer("PONG", finish="max_tokens")]).evidence
+
+
 def test_thinking_alone_is_no_answer() -> None:
     came = answer("", finish="max_tokens")
     came.feed([ThinkingDelta("hm")], 0.1)
