@@ -187,6 +187,12 @@ def strictly(play: Play) -> Play:
 
 
 def _faults(request: Mapping[str, Any]) -> Iterator[str]:
+    if request.get("thinking", {}).get("type") == "enabled":
+        turns = [{"content": ""}, *request["messages"]]
+        last, result = turns[-2], turns[-1]
+        first = last["content"][0]["type"] if isinstance(last["content"], list) else "text"
+        if "tool_result" in str(result["content"]) and first not in ("thinking", "redacted_thinking"):
+            yield f"Expected `thinking` or `redacted_thinking`, but found `{first}`"
     for turn, said in enumerate(request.get("messages", ())):
         blocks = said["content"] if isinstance(said["content"], list) else []
         if not blocks and not said["content"]:

@@ -8,6 +8,10 @@ along. Three things of theirs Claude answers with a 400, and goes on answering s
 - ids of calls with other characters than `[a-zA-Z0-9_-]`, such as Kimi's `functions.Read:0`;
 - the input of a call that is no object, because the model wrote broken JSON.
 
+And in the middle of a turn with calls, `thinking: enabled` needs thinking of that turn, which another model cannot
+give: for the rest of such a turn it is left out. Adaptive thinking has no such rule. Source:
+https://platform.claude.com/docs/build-with-claude/thinking-tool-workflows
+
 What Claude itself said has none of these, so that a conversation with Claude alone is returned as it came.
 """
 
@@ -35,7 +39,50 @@ def fit_for_claude(request: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(messages, list):
         return request
     fitted = [_message(message) for message in messages]
-    return request if _same(fitted, messages) else {**request, "messages": fitted}
+    if not _same(fitted, messages):
+        request = {**request, "messages": fitted}
+    return _without_thinking(request) if _asks_for_more(request.get("thinking"), fitted) else request
+
+
+def _asks_for_more(thinking: Any, messages: list[Any]) -> bool:
+    """Whether thinking is wanted of a turn that is under way and had none."""
+    if not isinstance(thinking, dict) or thinking.get("type") != "enabled":
+        return False
+    kinds: set[str] = set()
+    for role, found in map(_kinds, reversed(messages)):
+        if role == "assistant":
+            kinds |= found
+        elif role == "user" and "tool_result" not in found:
+            break
+    return "tool_use" in kinds and not kinds & {"thinking", "redacted_thinking"}
+
+
+def _kinds(message: Any) -> tuple[Any, set[str]]:
+    """A message's role, and the types of its blocks."""
+    if not isinstance(message, dict):
+        return None, set()
+    content = message.get("content")
+    kinds = [block.get("type") for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    return message.get("role"), {kind for kind in kinds if isinstance(kind, str)}
+
+
+def _without_thinking(request: Mapping[str, Any]) -> dict[str, Any]:
+    """With it goes the clearing of old thinking, which is refused where there is none."""
+    left = {name: value for name, value in request.items() if name != "thinking"}
+    management = left.get("context_management")
+    edits = management.get("edits") if isinstance(management, dict) else None
+    if not isinstance(management, dict) or not isinstance(edits, list):
+        return left
+    kept = [edit for edit in edits if not _clears_thinking(edit)]
+    if kept:
+        return {**left, "context_management": {**management, "edits": kept}}
+    del left["context_management"]
+    return left
+
+
+def _clears_thinking(edit: Any) -> bool:
+    kind = edit.get("type") if isinstance(edit, dict) else None
+    return isinstance(kind, str) and kind.startswith("clear_thinking")
 
 
 def _message(message: Any) -> Any:

@@ -139,8 +139,10 @@ async def test_a_count_is_asked_of_claude_without_it() -> None:
     assert count.input_tokens == 442
 
 
-async def test_claude_stands_in_for_a_local_model_in_the_middle_of_its_turn() -> None:
+@pytest.mark.parametrize("thinking", ["adaptive", "enabled"])
+async def test_claude_stands_in_for_a_local_model_in_the_middle_of_its_turn(thinking: str) -> None:
     """The way through model events: not handed on, but asked with a key of our own."""
+    budget = {"budget_tokens": 1024} if thinking == "enabled" else {}
     async with both(fallback=True) as two:
         two.local.script(
             reply(Thinks("theirs"), Calls("Bash", '{"command": ', id="call|1")),
@@ -149,7 +151,8 @@ async def test_claude_stands_in_for_a_local_model_in_the_middle_of_its_turn() ->
         first = await two.say(LOCAL, HI)
         result = {"type": "tool_result", "tool_use_id": first["content"][1]["id"], "content": "broken JSON"}
         first["content"][1]["input"] = '{"command": '  # as Claude Code sends it back
-        second = await two.say(LOCAL, HI, first, {"role": "user", "content": [result]})
+        back = {"role": "user", "content": [result]}
+        second = await two.say(LOCAL, HI, first, back, thinking={"type": thinking, **budget})
         (told,) = two.told_claude()[1]["content"]
     assert second["content"][0]["text"] == "I am Claude."
     assert told["input"] == {"arguments": '{"command": '}

@@ -104,6 +104,46 @@ def test_an_input_is_an_object(given: Any, fit: Any) -> None:
     assert contents(request("Hi", [{**CALL, "input": given}]))[1] == [{**CALL, "input": fit}]
 
 
+MANUAL = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+CLEARING = {"type": "clear_thinking_20251015", "keep": "all"}
+TOOL_EDIT = {"type": "clear_tool_uses_20250919"}
+
+UNDER_WAY: dict[str, tuple[list[Any], bool]] = {
+    "a call without thinking": (["Hi", [CALL], [RESULT]], True),
+    "thinking of others before the call": (["Hi", [{"type": "thinking", "thinking": "x"}, CALL], [RESULT]], True),
+    "two calls in a row": (["Hi", [CALL], [RESULT], [CALL], [RESULT, TEXT]], True),
+    "thinking of the turn before": (["Hi", [SIGNED, TEXT], "And?", [CALL], [RESULT]], True),
+    "thinking before the call": (["Hi", [SIGNED, CALL], [RESULT]], False),
+    "redacted thinking before it": (["Hi", [{"type": "redacted_thinking", "data": "x"}, CALL], [RESULT]], False),
+    "thinking at the begin of the turn": (["Hi", [SIGNED, CALL], [RESULT], [CALL], [RESULT]], False),
+    "a turn that is over": (["Hi", [CALL], [RESULT], [TEXT], "And?"], False),
+    "no turn yet": (["Hi"], False),
+}
+
+
+@pytest.mark.parametrize(("said", "left_out"), UNDER_WAY.values(), ids=UNDER_WAY.keys())
+def test_thinking_is_not_asked_for_within_a_turn_of_others(said: list[Any], left_out: bool) -> None:
+    assert ("thinking" not in fit_for_claude({**request(*said), **MANUAL})) is left_out
+    for other in ({"type": "adaptive"}, {"type": "disabled"}):
+        assert fit_for_claude({**request(*said), "thinking": other})["thinking"] == other
+
+
+@pytest.mark.parametrize(
+    ("management", "left"),
+    [
+        ({"edits": [CLEARING]}, None),
+        ({"edits": [CLEARING, TOOL_EDIT], "x": 1}, {"edits": [TOOL_EDIT], "x": 1}),
+        ({"edits": [TOOL_EDIT]}, {"edits": [TOOL_EDIT]}),
+        ({"edits": "what"}, {"edits": "what"}),
+        ("what", "what"),
+        (None, None),
+    ],
+)
+def test_nor_is_old_thinking_cleared_then(management: Any, left: Any) -> None:
+    asked = {**request("Hi", [CALL], [RESULT]), **MANUAL, "context_management": management}
+    assert fit_for_claude(asked).get("context_management") == left
+
+
 def test_what_was_made_fit_once_is_fit() -> None:
     bad = {**CALL, "id": "a:0", "input": "x"}
     once = fit_for_claude(request("Hi", [{"type": "thinking", "thinking": "x"}], "Yes?", [bad]))
