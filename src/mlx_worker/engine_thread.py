@@ -68,7 +68,8 @@ class Errand:
 class EngineThread:
     """An `Engine` (see there). `load` makes the runner, on the engine's thread, or raises ModelLoadError.
 
-    memory: reads the figures of the memory. died: told once, on the engine's thread, when it is dead, with the error.
+    memory: reads the figures of the memory, for a limit in bytes. died: told once, on the engine's thread, with the
+    error, when it is dead.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class EngineThread:
         load: Callable[[], Runner],
         limits: Limits,
         *,
-        memory: Callable[[], Memory] | None = None,
+        memory: Callable[[int], Memory] | None = None,
         died: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
         self._load, self._memory, self._died = load, memory, died
@@ -139,7 +140,7 @@ class EngineThread:
             consecutive_failures=figures.consecutive_failures,
             average_seconds=figures.average_seconds,
             cache=turns.cache.figures() if turns else None,
-            memory=self._memory() if self._memory and turns else None,
+            memory=self._memory(self._runner.memory().limit) if self._memory and self._runner else None,
         )
 
     def check_room(self, preparing: int) -> None:
@@ -170,10 +171,9 @@ class EngineThread:
 
     def drop_cache(self) -> Future[int]:
         def drop(turns: Turns) -> int:
-            entries = len(turns.cache)
-            turns.cache.clear()
+            dropped = turns.forget()
             self._listed = (time.monotonic(), ())
-            return entries
+            return dropped
 
         return self._between_turns(drop)
 
@@ -245,7 +245,7 @@ class EngineThread:
             now = time.monotonic()
             self._longest_turn = max(self._longest_turn * 0.99, now - started)
             if now - self._listed[0] >= LIST_SECONDS or turns.idle:
-                self._listed = (now, self._list.look(turns.cache))
+                self._listed = (now, self._list.look(turns.prefixes()))
             if turns.figures.consecutive_failures >= MAX_FAILURES:
                 raise RuntimeError(f"{MAX_FAILURES} failures in a row, see the log; restart the worker")
 

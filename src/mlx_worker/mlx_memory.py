@@ -1,4 +1,4 @@
-"""The memory that MLX uses and may use. Safe to read from any thread."""
+"""The memory that MLX uses. Safe to read from any thread."""
 
 import mlx.core as mx
 import psutil
@@ -6,17 +6,12 @@ import psutil
 from mlx_worker.engine import Memory
 
 
-def read_memory() -> Memory:
+def read_memory(limit: int) -> Memory:
+    """limit: what models and states may take here, `mlx_states.memory_limit`."""
     return Memory(
         active=mx.get_active_memory(),
         cached=mx.get_cache_memory(),
         peak=mx.get_peak_memory(),
-        limit=memory_limit(),
+        limit=limit,
         resident=psutil.Process().memory_info().rss,
     )
-
-
-def memory_limit() -> int:
-    """Bytes that a model should stay below: Metal's own recommendation, else the machine's memory."""
-    recommended = mx.device_info().get("max_recommended_working_set_size") if mx.metal.is_available() else None
-    return int(recommended or psutil.virtual_memory().total)

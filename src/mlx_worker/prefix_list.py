@@ -5,40 +5,27 @@ which only the requests know, and the time of their last use, as exactly as this
 """
 
 import time
-from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from mlx_worker.engine import CachedPrefix, Generation
+from mlx_worker.prefix_entry import Entry, pack
 
 MOST_NAMES: Final = 256
 
 
-class Listed(Protocol):
-    """What is asked of an entry of the cache. serial: tells it from all others; used: grows with every use."""
-
-    @property
-    def packed(self) -> bytes: ...
-    @property
-    def serial(self) -> bytes: ...
-    @property
-    def nbytes(self) -> int: ...
-    @property
-    def kind(self) -> str: ...
-    def __len__(self) -> int: ...
-
-
 @dataclass(slots=True)
 class _Known:
-    """What was found out about an entry once; `used` and `at` change with its uses."""
+    """What was found out about an entry before. looked: how many names there had been then."""
 
     name: str
-    system_hash: str | None
-    used: object
-    at: float
+    system_hash: str | None = None
+    looked: int = 0
+    used: int = -1
+    at: float = 0.0
 
 
 class PrefixList:
@@ -47,46 +34,52 @@ class PrefixList:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._names: OrderedDict[bytes, str] = OrderedDict()
-        self._known: dict[bytes, _Known] = {}
+        self._learned = 0
+        self._known: dict[tuple[str, bytes], _Known] = {}
 
     def name(self, generation: Generation) -> None:
         """Learn what the beginning of a prompt is called."""
         prompt = generation.prompt
         if not (generation.system_hash and prompt.system_end):
             return
-        beginning = array("I", prompt.tokens[: prompt.system_end]).tobytes()
+        beginning = pack(prompt.tokens[: prompt.system_end])
+        self._learned += self._names.get(beginning) != generation.system_hash
         self._names[beginning] = generation.system_hash
         self._names.move_to_end(beginning)
         if len(self._names) > MOST_NAMES:
             self._names.popitem(last=False)
 
-    def look(self, entries: Iterable[Any]) -> Sequence[CachedPrefix]:
-        """The list of now, the latest used first. Entries are those of `prefix_cache`."""
+    def look(self, entries: Iterable[tuple[str, Entry[Any]]]) -> Sequence[CachedPrefix]:
+        """The list of now, the latest used first. Entries come with the name of their tier."""
         now, before, self._known = self._clock(), self._known, {}
         found = []
-        for entry in entries:
-            known = before.get(entry.serial) or self._meet(entry)
-            used = getattr(entry, "used", None)
-            if known.used != used or not known.at:
-                known.used, known.at = used, now
-            self._known[entry.serial] = known
-            found.append(_listed(entry, known))
+        for tier, entry in entries:
+            key = (tier, entry.serial)
+            known = self._known[key] = before.get(key) or _Known(_name_of(entry))
+            if known.used != entry.used:
+                known.used, known.at = entry.used, now
+            if known.system_hash is None and known.looked != self._learned:
+                known.system_hash, known.looked = self._system_hash(entry), self._learned
+            found.append(_listed(tier, entry, known))
         return sorted(found, key=lambda one: one.last_used, reverse=True)
 
-    def _meet(self, entry: Listed) -> _Known:
+    def _system_hash(self, entry: Entry[Any]) -> str | None:
         names = ((len(start), name) for start, name in self._names.items() if entry.packed.startswith(start))
-        _, system_hash = max(names, default=(0, None))
-        return _Known(blake2b(entry.serial, digest_size=16).hexdigest(), system_hash, None, 0.0)
+        return max(names, default=(0, None))[1]
 
 
-def _listed(entry: Any, known: _Known) -> CachedPrefix:
+def _name_of(entry: Entry[Any]) -> str:
+    return blake2b(entry.serial, digest_size=16).hexdigest()
+
+
+def _listed(tier: str, entry: Entry[Any], known: _Known) -> CachedPrefix:
     return CachedPrefix(
         hash=known.name,
         system_hash=known.system_hash,
-        session=getattr(entry, "session", None),
+        session=entry.session,
         tokens=len(entry),
         nbytes=entry.nbytes,
         kind=entry.kind,
-        tier="memory",
+        tier=tier,
         last_used=known.at,
     )

@@ -20,6 +20,7 @@ from mlx_worker.jobs import Limits
 from mlx_worker.mlx_engine import MlxRunner, load_runner
 from mlx_worker.mlx_memory import read_memory
 from mlx_worker.settings import Settings, SettingsError
+from mlx_worker.smollm import models_folder
 
 log = logging.getLogger("mlx_worker")
 
@@ -47,7 +48,7 @@ def _limits(settings: Settings) -> Limits:
         prefill_chunk=settings.prefill_chunk,
         cache_bytes=_quarter_of_memory() if settings.cache_bytes is None else settings.cache_bytes,
         cache_entries=settings.cache_entries,
-        disk_cache_dir=settings.disk_cache_dir,
+        disk_cache_dir=settings.disk_cache_dir or models_folder().with_name("prefixes"),
         disk_cache_bytes=settings.disk_cache_bytes,
         kv_bits=settings.kv_bits,
         draft_model=settings.draft_model,

@@ -15,7 +15,7 @@ while decoding fails the requests of that batch, and the batch is built anew; se
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mlx_worker.engine import Event, Failed, Finished, FinishReason, Generating, Logprobs, Progress, failure
@@ -24,7 +24,7 @@ from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.memory import MemoryGuard
 from mlx_worker.output import OutputReader
 from mlx_worker.prefix_cache import PrefixCache
-from mlx_worker.prefix_entry import Hit, Kind, longest
+from mlx_worker.prefix_entry import Entry, Hit, Kind, longest
 from mlx_worker.runner import Runner, Step
 from mlx_worker.scheduler import PrefillOrder, TimeShare
 from mlx_worker.tiers import LONG_REST, Tiers
@@ -67,6 +67,19 @@ class Turns:
         hit = self.cache.peek(job.tokens)
         job.done = hit.length if hit else 0
         self.waiting.append(job)
+
+    def prefixes(self) -> Iterator[tuple[str, Entry[Any]]]:
+        """What is computed and kept, each with the name of its tier."""
+        yield from (("memory", entry) for entry in self.cache)
+        yield from (("disk", entry) for entry in self._tiers.disk or ())
+
+    def forget(self) -> int:
+        """Drop every prefix in memory and on disk; what requests in work use is theirs. Returns how many they were."""
+        kept = len(list(self.prefixes()))
+        self.cache.clear()
+        if self._tiers.disk is not None:
+            self._tiers.disk.clear()
+        return kept
 
     def rest(self) -> bool:
         """With nothing else to do, write one prefix to disk; False when all are written."""

@@ -22,7 +22,7 @@ class Bench:
         self.list = PrefixList(lambda: self.now)
 
     def look(self) -> list[CachedPrefix]:
-        return list(self.list.look(self.cache))
+        return list(self.list.look(("memory", entry) for entry in self.cache))
 
 
 def test_an_entry_says_what_a_router_needs() -> None:
@@ -64,6 +64,23 @@ def test_a_use_makes_it_the_first_of_the_list() -> None:
     assert [told.last_used for told in bench.look()] == [3000.0, 2000.0]
     bench.now = 4000.0
     assert [told.last_used for told in bench.look()] == [3000.0, 2000.0]
+
+
+def test_a_name_that_is_learnt_later_counts_too() -> None:
+    bench = Bench()
+    stored(bench.cache, (*SYSTEM, 60))
+    assert bench.look()[0].system_hash is None
+    bench.list.name(asked((*SYSTEM, 50), "abc"))
+    assert bench.look()[0].system_hash == "abc"
+
+
+def test_the_same_prefix_on_two_tiers_is_two_entries() -> None:
+    bench = Bench()
+    stored(bench.cache, SYSTEM)
+    (entry,) = bench.cache
+    both = bench.list.look([("memory", entry), ("disk", entry)])
+    assert [told.tier for told in both] == ["memory", "disk"]
+    assert both[0].hash == both[1].hash
 
 
 def test_names_are_bounded_and_gone_entries_forgotten() -> None:
