@@ -48,7 +48,7 @@ def try_model(settings: Settings, environ: Mapping[str, str], screen: Terminal, 
     if as_json:
         print(json.dumps(_tree(found, result, change, code is None), indent=2))
     else:
-        _show(found, result, Console())
+        _show(found, result, Console(), complete=code is None)
     if code is not None:
         say(f"interrupted after {len(found.outcomes)} of {len(EXERCISES)} exercises; nothing is saved")
         return code
@@ -132,11 +132,11 @@ def outcomes_table(found: Found) -> Table:
     return table
 
 
-def _show(found: Found, result: Verdict, console: Console) -> None:
+def _show(found: Found, result: Verdict, console: Console, *, complete: bool) -> None:
     if console.is_terminal:
         console.print()
     console.print(outcomes_table(found))
-    line = Text(f"\n{plain(found.model.id)}: ")
+    line = Text(f"\n{plain(found.model.id)}{'' if complete else ', as far as it was tested'}: ")
     line.append(result.word, style=_VERDICTS[result.word])
     line.append(f" for Claude Code, score {result.score} of 100")
     for reason in result.reasons:

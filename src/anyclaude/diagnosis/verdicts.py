@@ -65,7 +65,10 @@ def _word(outcomes: Sequence[Outcome], score: int) -> tuple[Word, list[str]]:
     by_name = {outcome.exercise.name: outcome.status for outcome in outcomes}
     if not any(status in ("passed", "partly") for status in by_name.values()):
         return "not usable", ["no exercise came to an answer of any use"]
-    if not any(outcome.exercise.calls and _WORTH[outcome.status] for outcome in outcomes):
+    calling = [outcome.status for outcome in outcomes if outcome.exercise.calls and outcome.status != "skipped"]
+    if not calling:
+        return "talk only", ["no tool call was tried"]
+    if not any(_WORTH[status] for status in calling):
         return "talk only", ["no tool call works, and all that Claude Code does, it does by tool calls"]
     short = [f"{name}: {status}" for name in _NEEDED if (status := by_name.get(name, "skipped")) != "passed"]
     if not short and score >= _GOOD:

@@ -51,6 +51,7 @@ CASES: list[tuple[list[Outcome], str, int, str]] = [
         45,
         "no tool call works",
     ),
+    (outcomes()[:2], "talk only", 100, "no tool call was tried"),
     (outcomes("failed"), "not usable", 0, "no exercise"),
     (outcomes("skipped"), "not usable", 0, "no exercise"),
     ([], "not usable", 0, "no exercise"),
