@@ -1,5 +1,6 @@
 """The thread's life: loading, ready, draining, dead; and what others may ask of it meanwhile."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ class GatedRunner(FakeRunner):
 
 
 @contextmanager
-def running(load: Callable[[], FakeRunner], **limits: int) -> Iterator[EngineThread]:
+def running(load: Callable[[], FakeRunner], **limits: Any) -> Iterator[EngineThread]:
     engine = EngineThread(load, Limits(**limits))
     engine.start()
     try:
@@ -48,6 +49,15 @@ def until(engine: EngineThread, state: State) -> None:
             return
         deadline.wait(0.005)
     raise AssertionError(f"the engine stayed {engine.status().state}")
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(int(DEADLINE * 200)):
+        if reached():
+            return
+        pause.wait(0.005)
+    raise AssertionError("never reached")
 
 
 def asked(engine: EngineThread, tokens: list[int] | None = None, **fields: Any) -> "queue.Queue[Event]":
@@ -162,6 +172,104 @@ def test_repeated_failures_leave_it_dead_and_the_queued_hear_it_at_once() -> Non
         assert f"{MAX_FAILURES} failures in a row" in (engine.status().reason or "")
         with pytest.raises(NotReady):
             asked(engine)
+
+
+def test_whoever_supervises_hears_of_a_death_once() -> None:
+    died: list[BaseException] = []
+    told = threading.Event()
+
+    def load() -> FakeRunner:
+        raise ModelLoadError("there is no model")
+
+    def hear(error: BaseException) -> None:
+        died.append(error)
+        told.set()
+
+    engine = EngineThread(load, Limits(), died=hear)
+    engine.start()
+    assert told.wait(DEADLINE)
+    engine.stop(DEADLINE)
+    assert [str(error) for error in died] == ["there is no model"]
+
+
+def test_an_orderly_end_is_no_death() -> None:
+    died: list[BaseException] = []
+    engine = EngineThread(FakeRunner, Limits(), died=died.append)
+    engine.start()
+    until(engine, "ready")
+    engine.stop(DEADLINE)
+    assert died == []
+
+
+def test_a_place_is_asked_for_before_there_is_a_request() -> None:
+    runner = GatedRunner()
+    with running(lambda: runner, max_queue=2, max_batch=1) as engine:
+        until(engine, "ready")
+        engine.check_room(1)
+        first = asked(engine)
+        first.get(timeout=DEADLINE)
+        second = asked(engine)
+        engine.check_room(0)
+        with pytest.raises(QueueFull):
+            engine.check_room(1)
+        runner.gate.release(100)
+        assert end_of(first) == end_of(second) == Finished("stop", 4)
+
+
+def test_what_is_cached_is_listed_counted_and_dropped() -> None:
+    with running(FakeRunner) as engine:
+        until(engine, "ready")
+        tokens = list(range(1, 40))
+        events: queue.Queue[Event] = queue.Queue()
+        asking = generation(tokens, system_end=20, session="me", system_hash="abc")
+        engine.submit(asking, events.put)
+        end_of(events)
+        assert engine.cached(asking.prompt).result(DEADLINE) == len(tokens) - 1
+        wait_until(lambda: len(engine.prefixes()) == 2)
+        assert {(told.system_hash, told.session) for told in engine.prefixes()} == {("abc", "me")}
+        assert engine.drop_cache().result(DEADLINE) == 2
+        assert list(engine.prefixes()) == []
+        assert engine.cached(asking.prompt).result(DEADLINE) == 0
+
+
+def test_warming_takes_no_place_and_shows_apart() -> None:
+    runner = GatedRunner()
+    with running(lambda: runner, max_queue=1, max_batch=1) as engine:
+        until(engine, "ready")
+        first = asked(engine)
+        first.get(timeout=DEADLINE)
+        warmed = asked(engine, list(range(50, 90)), warm=True)
+        runner.gate.release(1)
+        wait_until(lambda: engine.status().warming == 1)
+        status = engine.status()
+        assert (status.active, status.waiting, status.queued_tokens) == (1, 0, 0)
+        engine.check_room(0)
+        runner.gate.release(100)
+        assert end_of(first) == Finished("stop", 4)
+        assert end_of(warmed) == Finished("stop", 0)
+
+
+def test_a_question_to_an_engine_that_ends_is_answered() -> None:
+    runner = GatedRunner()
+    with running(lambda: runner) as engine:
+        until(engine, "ready")
+        asked(engine).get(timeout=DEADLINE)
+        answer = engine.cached(generation([1, 2, 3]).prompt)
+        engine._stopping = True
+        runner.gate.release(1)
+        with contextlib.suppress(NotReady):
+            assert answer.result(DEADLINE) >= 0
+        engine.drain()
+        with pytest.raises(NotReady):
+            engine.drop_cache()
+
+
+def test_tokens_are_counted() -> None:
+    with running(FakeRunner) as engine:
+        until(engine, "ready")
+        assert engine.count("one two three") == 3
+    with pytest.raises(NotReady):
+        engine.count("one")
 
 
 def test_a_hung_engine_is_told_from_a_busy_one() -> None:
