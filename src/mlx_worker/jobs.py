@@ -68,6 +68,10 @@ class Job:
     def remaining(self) -> int:
         return self.last - self.done
 
+    def release(self) -> None:
+        """Let the arrays go. The job itself may live on for a while, in a circle with the answer that it is told to."""
+        self.kv, self.cuts = None, {}
+
     def tell(self, *events: Event) -> None:
         self.said = self.clock()
         for event in events:

@@ -141,6 +141,7 @@ class Turns:
                     self._keep(job, job.tokens[: job.done], job.kv, "user")
             else:
                 self._leave_waiting(job)
+            job.release()
             self.figures.cancelled += 1
 
     def _leave_waiting(self, job: Job) -> None:
@@ -221,7 +222,7 @@ class Turns:
         self.prefilling.remove(job)
         if job.last != job.generation.prompt.system_end:  # there it has been kept on the way
             self._keep(job, job.tokens[: job.last], job.kv, "user")
-        job.kv = None
+        job.release()
         job.tell(Finished("stop", 0))
 
     def _begin_decoding(self, job: Job) -> None:
@@ -274,6 +275,7 @@ class Turns:
             del self.decoding[step.uid]
             self._finish(job, step.end or "stop")
             self._keep(job, tokens, kv, "assistant")
+            job.release()
 
     def _finish(self, job: Job, reason: FinishReason) -> None:
         assert job.reader is not None
@@ -323,6 +325,6 @@ class Turns:
         for job in jobs:
             if job in self.prefilling:
                 self.prefilling.remove(job)
-            job.kv = None
+            job.release()
             job.tell(failure(error))
         self.figures.failed += len(jobs)
