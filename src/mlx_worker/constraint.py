@@ -77,7 +77,7 @@ class Watch:
         text = self._tail + piece
         found = [(place, name) for name, marker in self._markers.items() if (place := text.find(marker)) >= 0]
         if not found:
-            self._tail = text[len(text) - self._keep :] if self._keep else b""
+            self._tail = text[max(len(text) - self._keep, 0) :]
             return None
         place, name = min(found)
         return name, text[place + len(self._markers[name]) :]

@@ -128,6 +128,7 @@ class Grammars:
         if matcher.is_error():
             log.warning("a grammar was refused and is loosened: %s", matcher.get_error()[:300])
             return None
+        matcher.deep_copy().compute_bitmask()  # what the first use would build stays in the original
         return matcher
 
     # -- schemas --------------------------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ class Grammars:
         return self._fitted[text]
 
     def _loosened(self, schema: Schema, name: str) -> Schema:
-        for candidate in (schema, structure_of(schema), ANY_OBJECT):
+        for candidate in (schema, structure_of(schema) or ANY_OBJECT, ANY_OBJECT):
             failed, reasons = self._check(candidate)
             if reasons:
                 log.info("the schema of %s is held in part: %s", name, "; ".join(reasons)[:300])
@@ -172,11 +173,7 @@ def arguments_schema(parameters: Any) -> Schema:
         return ANY_OBJECT
     if parameters.get("type", "object") != "object":
         return ANY_OBJECT
-    return (
-        parameters
-        if {"type", "$ref", "anyOf", "oneOf", "allOf"} & set(parameters)
-        else {"type": "object", **parameters}
-    )
+    return {"type": "object", **parameters}
 
 
 def structure_of(schema: Any) -> Any:

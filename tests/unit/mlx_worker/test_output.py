@@ -1,9 +1,11 @@
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlx_worker.call_reader import CallReader
 from mlx_worker.engine import ReasoningPiece, TextPiece, ToolArguments, ToolCallBegun
 from mlx_worker.output import OutputReader, Piece, StopFinder
 from mlx_worker.runner import Markers
@@ -144,3 +146,63 @@ def test_stop_finder_does_not_depend_on_the_cuts(text: str, stops: list[str], da
         assert seen == text[: len(seen)]
         assert text[len(seen) :].startswith(finder.found)
         assert len(seen) + len(finder.found) <= max(end for end, _ in ends)
+
+
+def live_reader(**options: Any) -> OutputReader:
+    """Of calls written `name city`, which a grammar holds; a name is known when a space follows it."""
+
+    def script(reader: CallReader) -> Generator[None, None, None]:
+        name, _ = yield from reader.until(" ")
+        reader.begin(name)
+        yield from reader.object()
+        reader.close()
+        yield from reader.until("</call>")
+
+    known = FakeRunner().markers
+    return OutputReader(
+        Markers(known.splitter, "<call>", "</call>", known.parse_tool, lambda tools: CallReader(script)), **options
+    )
+
+
+def test_a_held_call_comes_as_it_grows() -> None:
+    output = live_reader(stops=("STOP",))
+    assert output.feed("Look ST") == [TextPiece("Look ")]
+    assert output.feed("<call>", held=True) == [TextPiece("ST")]
+    assert output.feed("wea", held=True) == []
+    assert output.feed("ther {", held=True) == [ToolCallBegun("weather"), ToolArguments("{")]
+    assert output.feed('"a": "</call>"', held=True) == [ToolArguments('"a": "</call>"')]
+    assert output.cut
+    assert output.feed("}</call>", held=True) == [ToolArguments("}")]
+    assert output.feed("\n\nDone", held=False) == [TextPiece("Done")]
+    assert (output.end(), output.calls, output.cut) == ([], 1, False)
+
+
+def test_a_held_call_that_is_cut_keeps_what_was_shown() -> None:
+    output = live_reader()
+    for text in ("<call>", "f {", '"a'):
+        output.feed(text, held=True)
+    assert (output.end(), output.calls, output.cut) == ([], 1, True)
+
+
+def test_a_held_call_that_is_cut_before_its_name_comes_back_as_text() -> None:
+    output = live_reader()
+    output.feed("<call>", held=True)
+    output.feed("fun", held=True)
+    assert (output.end(), output.calls) == ([TextPiece("<call>fun")], 0)
+
+
+def test_a_call_that_nothing_holds_is_read_when_it_is_whole() -> None:
+    output = live_reader()
+    assert [piece for text in ("<call>", "f a") for piece in output.feed(text)] == []
+    assert output.feed("</call>") == [ToolCallBegun("f"), ToolArguments('{"city": "a"}')]
+
+
+def test_two_held_calls_in_a_row() -> None:
+    output = live_reader()
+    pieces = [
+        piece
+        for text in ("<call>", "f {}</call>", "\n", "<call>", "g {}</call>")
+        for piece in output.feed(text, held=True)
+    ]
+    assert [piece.name for piece in pieces if isinstance(piece, ToolCallBegun)] == ["f", "g"]
+    assert text_of(pieces) == ""
