@@ -90,11 +90,11 @@ class Worker:
 
 
 @contextmanager
-def real_worker(folder: Path, **limits: Any) -> Iterator[Worker]:
+def real_worker(folder: Path, *, settings: Settings | None = None, **limits: Any) -> Iterator[Worker]:
     """The real engine on a model folder, ready when the block begins."""
     limited = Limits(**{"prefill_chunk": 64} | limits)
     engine = WatchedEngine(lambda: load_runner(folder, limited.max_batch), limited)
-    with serving(engine) as url:
+    with serving(engine, settings) as url:
         worker = Worker(url, engine)
         worker.until(lambda status: status.state != "loading")
         assert engine.status().state == "ready", engine.status().reason
@@ -102,9 +102,9 @@ def real_worker(folder: Path, **limits: Any) -> Iterator[Worker]:
 
 
 @contextmanager
-def serving(engine: Engine) -> Iterator[str]:
+def serving(engine: Engine, settings: Settings | None = None) -> Iterator[str]:
     """The application around any engine, on a free port."""
-    app = build_app(engine, Settings(), Blas("test BLAS", fast=True))
+    app = build_app(engine, settings or Settings(), Blas("test BLAS", fast=True))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="on"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

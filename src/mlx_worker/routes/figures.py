@@ -9,7 +9,8 @@ from mlx_worker.blas import Blas
 from mlx_worker.engine import Engine, ModelCard
 from mlx_worker.health import brief_report, full_report
 from mlx_worker.metrics import CONTENT_TYPE, Metrics
-from mlx_worker.replies import HealthReply, ModelsReply
+from mlx_worker.replies import HealthReply, ModelReply, ModelsReply
+from mlx_worker.routes.chat import loaded_model
 from mlx_worker.routes.described import Described, refusals
 
 HEALTH: Described = {
@@ -34,6 +35,11 @@ def build_router(engine: Engine, blas: Blas, metrics: Metrics) -> APIRouter:
         """The loaded model; none while it is loading."""
         card = engine.card
         return {"object": "list", "data": [_model_object(card)] if card else []}
+
+    @router.get("/v1/models/{name:path}", response_model=ModelReply, responses=refusals(404, 503))
+    async def model(name: str) -> dict[str, Any]:
+        """One model: the loaded one, by its name or as `current-model`."""
+        return _model_object(loaded_model(engine, name))
 
     @router.get("/metrics", response_class=PlainTextResponse, responses=EXPOSITION | refusals())
     async def figures() -> Response:

@@ -1,6 +1,6 @@
 """Who may ask, and what is refused before an answer begins: the app over ASGI, with an engine that plays scripts."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from pydantic import SecretStr
@@ -184,9 +184,13 @@ async def test_unknown_paths_and_methods_are_in_the_same_shape() -> None:
             assert answer.json()["error"]["http_status"] == status
 
 
+def break_down(*_: object) -> NoReturn:
+    raise ZeroDivisionError
+
+
 async def test_a_bug_of_ours_is_a_500_without_details() -> None:
     engine = FakeEngine()
-    engine.prepare = lambda conversation: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    engine.prepare = break_down  # type: ignore[method-assign, assignment]
     async with client_of(engine) as client:
         answer = await asked(client)
         assert answer.status_code == 500
@@ -233,6 +237,12 @@ async def test_models_say_what_a_launcher_needs() -> None:
                 "supports_tools": True,
             }
         ]
+
+
+@pytest.mark.parametrize(("name", "status"), [("fake-model", 200), ("current-model", 200), ("org/other", 404)])
+async def test_one_model(name: str, status: int) -> None:
+    async with client_of(FakeEngine()) as client:
+        assert (await client.get(f"/v1/models/{name}")).status_code == status
 
 
 async def test_openapi_describes_the_request() -> None:

@@ -73,6 +73,7 @@ async def test_the_description_is_whole() -> None:
     assert operations == {
         ("/v1/chat/completions", "post"),
         ("/v1/models", "get"),
+        ("/v1/models/{name}", "get"),
         ("/health", "get"),
         ("/metrics", "get"),
         ("/cache", "get"),
