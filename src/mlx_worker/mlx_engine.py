@@ -210,6 +210,7 @@ def load_runner(folder: Path, max_batch: int) -> MlxRunner:
         context_length=_context_length(config),
         supports_tools=TokenizerTemplate(tokenizer).shows_tools(),
         sampling=sampling_of(folder),
+        vocabulary=len(tokenizer),
     )
     return MlxRunner(model, tokenizer, card, max_batch, fingerprint_of(folder))
 
