@@ -17,6 +17,7 @@ class ModelInfo:
 
     context_window: tokens, as loaded, None when the upstream does not say.
     note: what the person should know about it before the launch, one sentence.
+    price: in words, None where none is known.
     tools: whether its chat template takes tools, None when the upstream does not say.
     images: whether it takes images, None when the upstream does not say.
     """
@@ -26,6 +27,7 @@ class ModelInfo:
     tools: bool | None = None
     images: bool | None = None
     note: str | None = None
+    price: str | None = None
 
 
 class Journal(Protocol):

@@ -71,11 +71,11 @@ def entries_of(models: object) -> dict[str, Entry]:
 
 
 def model_of(entry: Entry) -> ModelInfo:
-    """What is offered, its price in the note."""
+    """What is offered."""
     taken = _texts(entry, "supported_parameters")
     tools = "tools" in taken if taken else None
     images = "image" in inputs if (inputs := _texts(entry, "architecture", "input_modalities")) else None
-    return ModelInfo(entry["id"], _tokens(entry, "context_length"), tools, images, _price(entry))
+    return ModelInfo(entry["id"], _tokens(entry, "context_length"), tools, images, price=_price(entry))
 
 
 def profile_of(entry: Entry, profile: Profile) -> Profile:

@@ -37,7 +37,11 @@ class Planner:
     def plan(self, request: Mapping[str, Any], caller: Caller) -> Plan:
         """Where a request goes. A model that nobody knows by that name is the main one."""
         target, reason = self.target(request, caller)
-        return Plan((target, *self._fallbacks.get(target, ())), reason)
+        return Plan((target, *self.fallbacks(target)), reason)
+
+    def fallbacks(self, target: Target) -> Sequence[Target]:
+        """Whom to ask, in turn, when that one does not answer."""
+        return self._fallbacks.get(target, ())
 
     def target(self, request: Mapping[str, Any], caller: Caller) -> tuple[Target, str]:
         """The first to be asked, and why."""

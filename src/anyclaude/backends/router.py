@@ -8,7 +8,7 @@ until the first content is there: what the client has seen is never taken back.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from anyclaude.backends.prompting import Chain
 from anyclaude.config.model import Mode
 from anyclaude.config.routes import Routes, Target
 from anyclaude.convert.failures import convert_failure
-from anyclaude.errors import AnyclaudeError, InternalError, UpstreamBroken, UpstreamError
+from anyclaude.errors import AnyclaudeError, InternalError, SetupError, UpstreamBroken, UpstreamError
 from anyclaude.prompt.options import Options
 from anyclaude.wire.events import Failed, ModelEvent, UsageReport
 from anyclaude.wire.json import encode
@@ -155,6 +155,19 @@ class Router:
 
     async def ready(self, model: str | None = None) -> ModelInfo:
         return await self._main.ready(model or self._routes.main.model)
+
+    async def first_ready(self) -> ModelInfo:
+        """The model that will answer: the main one, else the first of its fallbacks. Raises the SetupError of the main
+        one."""
+        main = self._routes.main
+        try:
+            return await self.ready()
+        except SetupError as error:
+            for target in self._planner.fallbacks(main):
+                with suppress(SetupError):
+                    found = await self._backends[target.backend].ready(target.model)
+                    return replace(found, note=f"{target} answers until {main} does: {error.message}")
+            raise
 
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
         target, _ = self._planner.target(request, Caller())

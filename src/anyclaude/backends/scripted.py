@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
-from anyclaude.errors import AnyclaudeError
+from anyclaude.errors import AnyclaudeError, SetupError
 from anyclaude.wire.events import Finished, ModelEvent, TextDelta, UsageReport
 
 Step = Sequence[ModelEvent] | asyncio.Event
@@ -21,7 +21,8 @@ HELLO: tuple[Step, ...] = (
 class ScriptedBackend:
     """Plays `steps` for each request.
 
-    refusal: raised instead of accepting. accepted, left: set when a stream is opened and when it is closed.
+    refusal: raised instead of accepting; a SetupError also where it is to be ready.
+    accepted, left: set when a stream is opened and when it is closed.
     """
 
     name = "scripted"
@@ -63,6 +64,8 @@ class ScriptedBackend:
         return [self.info]
 
     async def ready(self, model: str | None = None) -> ModelInfo:
+        if isinstance(self.refusal, SetupError):
+            raise self.refusal
         return self.info
 
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:

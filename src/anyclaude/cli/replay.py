@@ -92,7 +92,7 @@ class Asking:
         """Ask, and listen to the end. Raises SetupError; an upstream's error is kept."""
         router = open_router(self._settings)
         try:
-            await router.ready()
+            await router.first_ready()
             self._began = time.monotonic()
             await self._listen(router)
         except SetupError:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from io import TextIOWrapper
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -21,7 +21,7 @@ from anyclaude.cli.folders import folders
 from anyclaude.cli.output import SETUP_FAILED, say
 from anyclaude.config.load import resolve
 from anyclaude.config.model import MODES, Settings
-from anyclaude.errors import AnyclaudeError
+from anyclaude.errors import AnyclaudeError, SetupError
 from anyclaude.trace.archive import find, newest
 from anyclaude.trace.diff import Parting, parting_of
 from anyclaude.trace.prompts import blocks_of
@@ -55,12 +55,17 @@ class _Screen(Console):
         raise BrokenPipeError
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SetupError(f"{message[:1].lower()}{message[1:]}; see {self.prog} --help")
+
+
 def run(argv: Sequence[str]) -> int:
     """Do what `anyclaude trace ARGV` asks, and return the exit code."""
-    given = _parser().parse_args(argv)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model's words may not be in the terminal's encoding
     try:
+        given = _parser().parse_args(argv)
         settings = _settings(given)
         code: int = given.do(given, settings, _Screen(highlight=False, markup=False, emoji=False))
         sys.stdout.flush()
@@ -86,7 +91,7 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="anyclaude trace", description="Past requests, as they were recorded.")
+    parser = _Parser(prog="anyclaude trace", description="Past requests, as they were recorded.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the newest requests")
     listing.add_argument("--mode", choices=MODES)

@@ -75,7 +75,8 @@ async def _one(target: Target, settings: Settings, opening: Opening, deadline: f
     except Exception as error:  # what a backend does wrong is a finding too, and must not cost all the others
         said = f"asking it failed with a fault of ours, {type(error).__name__}"
         return [Finding(area, "failure", said, "please report it")]
-    return [Finding(area, "ok", f"answers with {model.id}"), *_fitness(target, model, settings)]
+    price = f" ({model.price})" if model.price else ""
+    return [Finding(area, "ok", f"answers with {model.id}{price}"), *_fitness(target, model, settings)]
 
 
 async def _asked(target: Target, settings: Settings, opening: Opening) -> ModelInfo:

@@ -42,7 +42,7 @@ async def _ready(settings: Settings, backend: Router, worker: LocalWorker | None
     if worker is None and settings.skip_setup_check:
         return _unasked(settings)
     if worker is None:
-        return await backend.ready()
+        return await backend.first_ready()
     watcher.progress("the worker loads its model")
     model = await wait_ready(backend.ready, worker)
     watcher.clear()

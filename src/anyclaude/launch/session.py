@@ -81,6 +81,8 @@ class _Session:
             opening = opened_backend(self.settings, self.environ, self.screen, self.parts.open_backend)
             backend, model = await open_parts.enter_async_context(opening)
             log.info("model %s, window %s, tools %s", model.id, model.context_window, model.tools)
+            if model.note:
+                self.screen.say(model.note)
             launch = self._fitted(model) if program else None
             serving = self.parts.serving(backend, token, port=self.settings.port)
             address = await open_parts.enter_async_context(serving)

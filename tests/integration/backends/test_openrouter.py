@@ -55,7 +55,7 @@ async def test_what_a_model_takes_is_what_is_sent(tmp_path: Path) -> None:
         await answer(backend, Caller(session_id="s" * 300, agent_id="a"))
     sent = upstream.asked[0]
     assert (known.id, known.context_window, known.tools, known.images) == (MODEL, 200_000, True, True)
-    assert known.note == "$3.00 in, $15.00 out per million tokens"
+    assert known.price == "$3.00 in, $15.00 out per million tokens"
     assert (sent.body["max_tokens"], sent.body["reasoning"]) == (8000, {"effort": "high"})
     assert "temperature" not in sent.body
     assert (sent.body["models"], sent.body["provider"]) == (["other/model"], {"sort": "price"})

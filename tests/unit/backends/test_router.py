@@ -9,7 +9,7 @@ from anyclaude.backends.base import Caller
 from anyclaude.backends.router import Router
 from anyclaude.backends.scripted import ScriptedBackend
 from anyclaude.config.routes import Routes, Target
-from anyclaude.errors import AnyclaudeError, InvalidRequest, Overloaded, UpstreamBroken, UpstreamUnreachable
+from anyclaude.errors import AnyclaudeError, InvalidRequest, Overloaded, SetupError, UpstreamBroken, UpstreamUnreachable
 from anyclaude.wire.events import Failed, Finished, TextDelta, UsageReport
 
 MAIN = Target("lmstudio")
@@ -138,3 +138,16 @@ async def test_an_answer_passes_through_unchanged() -> None:
         UsageReport(12, 4, 2),
         Finished("end_turn"),
     ]
+
+
+async def test_a_launch_begins_with_a_fallback_when_the_main_model_is_away() -> None:
+    near = ScriptedBackend(refusal=SetupError("nothing answers there; start it"))
+    both = router(near, ScriptedBackend(), fallbacks={MAIN: (CLOUD,)})
+    model = await both.first_ready()
+    assert model.note == "openrouter:big answers until lmstudio does: nothing answers there; start it"
+
+
+async def test_a_launch_without_anybody_says_what_the_main_model_needs() -> None:
+    away = ScriptedBackend(refusal=SetupError("nothing answers there"))
+    with pytest.raises(SetupError, match="nothing answers there"):
+        await router(away, away, fallbacks={MAIN: (CLOUD,)}).first_ready()

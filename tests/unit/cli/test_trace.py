@@ -85,8 +85,17 @@ def test_a_name_that_fits_none_or_many(name: str, capsys: pytest.CaptureFixture[
     assert f"called {name}" in capsys.readouterr().err
 
 
-def test_only_the_first_word_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["trace"])
-    assert ended.value.code == 2
-    assert "anyclaude trace" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "required: COMMAND; see anyclaude trace --help"),
+        (["nope"], "invalid choice: 'nope'"),
+        (["replay", "last"], "required: --mode; see anyclaude trace replay --help"),
+        (["list", "-n", "x"], "invalid int value: 'x'"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", *words]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
