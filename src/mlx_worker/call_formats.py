@@ -22,7 +22,7 @@ from mlx_worker.call_reader import (
 )
 
 Schema = Mapping[str, Any]
-SPACES = "SP: /[ \\n]/"
+SPACES = "SP: /[ \\n]/\nLINE: /\\n/"
 ONE_LINE = "[ ]?"
 """White space inside arguments: at most a space, as models were taught. More would let a model pad forever."""
 
@@ -123,7 +123,7 @@ def _value(at: str, opening: str, ending: str, schema: Any, root: Schema) -> lis
     kinds = types_of(schema)
     if choices := _choices(schema):
         choice = " | ".join(literal(one if isinstance(one, str) else json.dumps(one)) for one in choices)
-        return [f"p{at}: {opening} SP? ({choice}) SP? {ending} SP?"]
+        return [f"p{at}: {opening} LINE? ({choice}) LINE? {ending} SP?"]
     if not kinds or "string" in kinds:
         return [f"p{at}: {opening} v{at} SP?", f"v{at}[suffix={ending}]: /(.|\\n)*/"]
     shared = {name: root[name] for name in ("$defs", "definitions") if name in root}

@@ -170,7 +170,7 @@ def test_every_forced_call_is_valid(model: Build, arch: str) -> None:
     shapes = [AnswerShape(must_call=True, tool=name, parallel=False) for name in SCHEMAS]
     shapes += [AnswerShape(must_call=True), AnswerShape(must_call=True, parallel=False)]
     greedy = asked(runner, AnswerShape(must_call=True, tool="bounds", parallel=False), sampling=Sampling(temperature=0))
-    free = Generation(prompt_of(runner), 30)
+    free = Generation(prompt_of(runner), 30, Sampling(logit_bias=((token(runner, "<|im_end|>"), -100.0),)))
     heard = answers(runner, [*(asked(runner, shape) for shape in shapes for _ in range(2)), greedy, free])
     for events in heard[:-1]:
         assert check_calls(events) >= 1
@@ -289,7 +289,8 @@ def test_a_hostile_schema_fails_nobody(model: Build) -> None:
 
 def test_log_probabilities(model: Build) -> None:
     runner = model()
-    events = answers(runner, [Generation(prompt_of(runner), 20, logprobs=3)])[0]
+    endless = Sampling(logit_bias=((token(runner, "<|im_end|>"), -100.0),))
+    events = answers(runner, [Generation(prompt_of(runner), 20, endless, logprobs=3)])[0]
     tokens = [one for event in events if isinstance(event, Logprobs) for one in event.tokens]
     assert len(tokens) == end_of(events).completion_tokens == 20
     assert "".join(one.text for one in tokens).strip() == text_of(events).strip()

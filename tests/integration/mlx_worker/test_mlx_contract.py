@@ -225,3 +225,31 @@ def test_sampling_parts() -> None:
     assert make_sampler(0.0)(logprobs).tolist() == [0]
     _, one = mx.random.split(mx.random.key(2**64 - 1))
     assert mx.random.categorical(logprobs, key=one).tolist() == mx.random.categorical(logprobs, key=one).tolist()
+
+
+def test_a_logits_processor_sees_every_token_once(loaded: tuple[Any, Any, Any], generator: Any) -> None:
+    """First with the prompt's last token, then with each one sampled; its caller waits for none of them."""
+    seen: list[list[int]] = []
+
+    def only_the_next(tokens: Any, logits: Any) -> Any:
+        assert tuple(logits.shape) == (1, 1024)
+        mx.async_eval(logits)  # type: ignore[no-untyped-call]
+        seen.append(tokens.tolist())
+        allowed = mx.arange(1024) == 100 + len(seen)
+        return mx.where(allowed, logits, mx.array(-float("inf"), logits.dtype))
+
+    responses = decoded(generator, computed(loaded[0], PROMPT[:-1]), PROMPT, logits_processors=[[only_the_next]])
+    assert [response.token for response in responses] == [101, 102, 103, 104, 105]
+    assert seen[:3] == [PROMPT, [*PROMPT, 101], [*PROMPT, 101, 102]]
+    assert [int(tokens[-1]) for tokens in seen] == [PROMPT[-1], 101, 102, 103, 104, 105]
+    assert all(response.logprobs[response.token].item() == 0 for response in responses)
+
+
+def test_a_bias_is_added() -> None:
+    (bias,) = make_logits_processors(logit_bias={1: 2.5})
+    assert bias(mx.array([0]), mx.array([[1.0, 1.0, 1.0]])).tolist() == [[1.0, 3.5, 1.0]]
+
+
+def test_the_parser_has_a_name(loaded: tuple[Any, Any, Any]) -> None:
+    assert loaded[1].init_kwargs["tool_parser_type"] == "json_tools"
+    assert type(loaded[1]._tokenizer).__name__.endswith("Fast") or loaded[1]._tokenizer.is_fast

@@ -22,9 +22,8 @@ SEATS = {
     "additionalProperties": False,
 }
 SEATS_TOOL = {"type": "function", "function": {"name": "book", "parameters": SEATS}}
-NO_THINKING: dict[str, Any] = {
-    "logit_bias": {"1018": -100}
-}  # the tiny model's token that opens the thinking, which it never ends
+NO_THINKING: dict[str, Any] = {"logit_bias": {"1018": -100}}
+"""The token that opens the thinking, which a model of random weights never ends."""
 
 
 @pytest.fixture(scope="module")

@@ -302,6 +302,31 @@ def test_whatever_a_model_writes_a_forced_call_is_valid(
     assert not reader.cut
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(["qwen3_coder", "minimax_m2"]))
+def test_what_is_written_between_tags_is_valid_but_for_what_a_text_may_hold(seed: int, call_format: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "mode": {"enum": ["read", " write", 3, None]},
+            "list": {"type": "array", "items": {"$ref": "#/$defs/one"}, "maxItems": 2},
+            "flag": {"type": "boolean"},
+            "fixed": {"const": "x"},
+        },
+        "$defs": {"one": {"type": "integer", "minimum": 0, "maximum": 20}},
+        "required": ["mode", "flag"],
+        "additionalProperties": False,
+    }
+    made, tools = grammars(call_format), [tool("f", schema)]
+    held = constraint(AnswerShape(must_call=True, parallel=False), tools, made)
+    text = b"".join(piece for _, piece, _ in walk(held, Random(seed))).decode()
+    reader = made.live_call(tools)
+    assert reader is not None
+    begun, *rest = reader.feed(text.strip().removeprefix("<tool_call>"))
+    assert (begun, reader.over) == (ToolCallBegun("f"), True)
+    jsonschema.validate(json.loads("".join(one.json for one in rest if isinstance(one, ToolArguments))), schema)
+
+
 @given(st.binary(max_size=30), st.lists(st.integers(0, 30), max_size=6))
 def test_a_watch_finds_the_first_marker_wherever_text_is_cut(text: bytes, cuts: list[int]) -> None:
     whole = text + b"<tool_call>after"
