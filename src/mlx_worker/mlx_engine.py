@@ -8,7 +8,7 @@ holds every name used here. What it leaves to its callers is done here:
 - a state must never cover the whole prompt: the last token is what the first step computes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from mlx_worker.runner import LiveCall, Markers, Memory, Splitter, Step
 DEFAULT_CONTEXT = 32_768
 LONGEST_TAIL = 16
 """Tokens in which a template may open and close the thinking at the end of a prompt."""
+Agree = Callable[[Any], Any]
+"""Turns a sampler into one that gives the same token on every rank, where a model is split over several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,15 @@ class _Sequence:
 class MlxRunner:
     """A `Runner` (see there), made on the thread that will use it."""
 
-    def __init__(self, model: Any, tokenizer: Any, card: ModelCard, max_batch: int, fingerprint: str) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        card: ModelCard,
+        max_batch: int,
+        fingerprint: str,
+        agree: Agree = lambda sampler: sampler,
+    ) -> None:
         self.card = card
         self.fingerprint = fingerprint
         self._memory_limit = mlx_states.memory_limit()
@@ -53,6 +63,7 @@ class MlxRunner:
         self._grammars = grammars_of(tokenizer)
         self.markers = _markers(tokenizer, self._grammars.live_call if self._grammars else None)
         self._model, self._tokenizer, self._max_batch = model, tokenizer, max_batch
+        self._agree = agree
         self._stops = StopSequences([(token,) for token in sorted(tokenizer.eos_token_ids)])
         self._vocabulary = len(tokenizer)
         self._sequences: dict[int, _Sequence] = {}
@@ -104,7 +115,7 @@ class MlxRunner:
             [asked.max_tokens],
             caches=[kv],
             all_tokens=[list(prompt[:-1])],
-            samplers=[sampler_of(asked.sampling, self._vocabulary)],
+            samplers=[self._agree(sampler_of(asked.sampling, self._vocabulary))],
             logits_processors=[[*processors, GrammarMask(constraint)] if constraint else processors],
             stop_sequences=[self._stops],
         )
@@ -192,15 +203,31 @@ def _markers(tokenizer: Any, live_call: LiveCall | None) -> Markers:
 
 
 def load_runner(folder: Path, max_batch: int) -> MlxRunner:
-    """Load a model on the calling thread. Raises ModelLoadError. Code that a model's folder brings is never run."""
+    """Load a model on the calling thread. Raises ModelLoadError."""
+    return made_runner(folder, *load_model(folder), max_batch)
+
+
+def load_model(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
+    """Model, tokenizer, configuration. Raises ModelLoadError. Code that a model's folder brings is never run."""
     try:
-        model, tokenizer, config = mlx_lm.load(
+        loaded: tuple[Any, Any, dict[str, Any]] = mlx_lm.load(
             str(folder), tokenizer_config={"trust_remote_code": False}, return_config=True
         )
-    except (
-        Exception
-    ) as error:  # files and formats are many: whatever it is, nothing can be served, and /health says why
+    except Exception as error:  # files and formats are many: whatever it is, nothing can be served, and /health says why
         raise ModelLoadError(f"the model {folder} cannot be loaded: {type(error).__name__}: {error}") from error
+    return loaded
+
+
+def made_runner(
+    folder: Path,
+    model: Any,
+    tokenizer: Any,
+    config: dict[str, Any],
+    max_batch: int,
+    agree: Agree = lambda sampler: sampler,
+    make: Callable[..., MlxRunner] = MlxRunner,
+) -> MlxRunner:
+    """The runner of what was loaded; make: its class. Raises ModelLoadError for a model that cannot be served."""
     if not tokenizer.has_chat_template:
         raise ModelLoadError(f"the model {folder} has no chat template; choose an instruct model")
     if odd := {type(layer).__name__ for layer in make_prompt_cache(model) if not hasattr(layer, "merge")}:
@@ -212,7 +239,7 @@ def load_runner(folder: Path, max_batch: int) -> MlxRunner:
         sampling=sampling_of(folder),
         vocabulary=len(tokenizer),
     )
-    return MlxRunner(model, tokenizer, card, max_batch, fingerprint_of(folder))
+    return make(model, tokenizer, card, max_batch, fingerprint_of(folder), agree)
 
 
 def _context_length(config: dict[str, Any]) -> int:
