@@ -171,7 +171,7 @@ class EngineThread:
 
     def drop_cache(self) -> Future[int]:
         def drop(turns: Turns) -> int:
-            dropped = turns.forget()
+            dropped = turns.prefixes.forget()
             self._listed = (time.monotonic(), ())
             return dropped
 
@@ -227,7 +227,7 @@ class EngineThread:
             with self._lock:
                 self._state = "ready" if self._state == "loading" else self._state
             self._loop(self._turns)
-            self._turns.put_away(time.monotonic() + PUT_AWAY_SECONDS)
+            self._turns.prefixes.put_away(time.monotonic() + PUT_AWAY_SECONDS)
             self._runner.close()
             self._end()
         except ModelLoadError as error:
@@ -245,7 +245,7 @@ class EngineThread:
             now = time.monotonic()
             self._longest_turn = max(self._longest_turn * 0.99, now - started)
             if now - self._listed[0] >= LIST_SECONDS or turns.idle:
-                self._listed = (now, self._list.look(turns.prefixes()))
+                self._listed = (now, self._list.look(turns.prefixes))
             if turns.figures.consecutive_failures >= MAX_FAILURES:
                 raise RuntimeError(f"{MAX_FAILURES} failures in a row, see the log; restart the worker")
 

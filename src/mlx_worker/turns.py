@@ -15,26 +15,23 @@ while decoding fails the requests of that batch, and the batch is built anew; se
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from mlx_worker.engine import Event, Failed, Finished, FinishReason, Generating, Logprobs, Progress, failure
 from mlx_worker.errors import MemoryShort, WorkerError
 from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.memory import MemoryGuard
 from mlx_worker.output import OutputReader
-from mlx_worker.prefix_cache import PrefixCache
-from mlx_worker.prefix_entry import Entry, Hit, Kind, longest
+from mlx_worker.prefix_entry import Kind
+from mlx_worker.prefixes import Prefixes
 from mlx_worker.runner import Runner, Step
 from mlx_worker.scheduler import PrefillOrder, TimeShare
-from mlx_worker.tiers import LONG_REST, Tiers
 
 log = logging.getLogger("mlx_worker")
 
 QUIET_SECONDS = 1.0
 CHUNK_SECONDS = 1.0
 SMALLEST_CHUNK = 64
-ACTIVE_SECONDS = 60.0
 
 
 class Turns:
@@ -50,13 +47,12 @@ class Turns:
         self.waiting: list[Job] = []
         self.prefilling: list[Job] = []
         self.decoding: dict[int, Job] = {}
-        self.cache: PrefixCache[Any] = PrefixCache(limits.cache_bytes, limits.cache_entries)
+        self.prefixes = Prefixes(runner, limits, clock)
+        self.cache = self.prefixes.cache
         self.figures = Figures()
         self._runner, self._limits, self._begun, self._clock = runner, limits, begun, clock
         self._order, self._share = PrefillOrder(), TimeShare()
         self._guard = MemoryGuard(runner, self.cache)
-        self._tiers = Tiers(self.cache, runner, limits.disk_cache_dir, limits.disk_cache_bytes)
-        self._seen: dict[str, float] = {}  # when a session was last in work
         self._worked = clock()
 
     @property
@@ -68,27 +64,9 @@ class Turns:
         job.done = hit.length if hit else 0
         self.waiting.append(job)
 
-    def prefixes(self) -> Iterator[tuple[str, Entry[Any]]]:
-        """What is computed and kept, each with the name of its tier."""
-        yield from (("memory", entry) for entry in self.cache)
-        yield from (("disk", entry) for entry in self._tiers.disk or ())
-
-    def forget(self) -> int:
-        """Drop every prefix in memory and on disk; what requests in work use is theirs. Returns how many they were."""
-        kept = len(list(self.prefixes()))
-        self.cache.clear()
-        if self._tiers.disk is not None:
-            self._tiers.disk.clear()
-        return kept
-
     def rest(self) -> bool:
         """With nothing else to do, write one prefix to disk; False when all are written."""
-        return self._tiers.rest(self._clock() - self._worked)
-
-    def put_away(self, deadline: float) -> None:
-        """Write what the next start of the worker can use, until `deadline` of the clock."""
-        while self._clock() < deadline and self._tiers.rest(LONG_REST):
-            pass
+        return self.prefixes.rest(self._clock() - self._worked)
 
     def turn(self) -> None:
         self._worked = self._clock()
@@ -134,11 +112,11 @@ class Turns:
             if job.uid is not None:
                 kv, tokens = self._runner.drop(job.uid)
                 del self.decoding[job.uid]
-                self._keep(job, tokens, kv, "assistant")
+                self.prefixes.keep(job, tokens, kv, "assistant")
             elif job in self.prefilling:
                 self.prefilling.remove(job)
                 if job.done > job.cached:
-                    self._keep(job, job.tokens[: job.done], job.kv, "user")
+                    self.prefixes.keep(job, job.tokens[: job.done], job.kv, "user")
             else:
                 self._leave_waiting(job)
             job.release()
@@ -174,19 +152,8 @@ class Turns:
         if not self._guard.admits(job):
             self._guard.refuse(job)
         self._guard.make_room(job)
-        self._tiers.fetch(job.tokens)
-        hit = self.cache.lookup(job.tokens)
-        job.cached = job.done = hit.length if hit else 0
-        job.kv = self._taken(job, hit) if hit else self._runner.new_kv()
+        self.prefixes.take(job)
         job.tell(Progress(job.done, len(job.tokens), job.cached))
-
-    def _taken(self, job: Job, hit: Hit[Any]) -> Any:
-        """A copy of what the cache has, and its cuts."""
-        kv = self._runner.fork(hit.entry.kv, hit.length, hit.cut)
-        job.cuts = {length: cut for length, cut in (hit.entry.cuts or {}).items() if length <= hit.length}
-        if not (self._runner.cuttable or job.cuts):
-            job.cuts[hit.length] = self._runner.cut(kv)
-        return kv
 
     def _chunk(self, job: Job) -> None:
         marks = self._marks(job)
@@ -198,10 +165,10 @@ class Turns:
         self._guard.learn(job)
         self._guard.relieve()
         job.tell(Progress(end, len(job.tokens), job.cached))
-        if end in marks and not self._runner.cuttable:
-            job.cuts[end] = self._runner.cut(job.kv)
+        if end in marks:
+            self.prefixes.cut(job)
         if marks.get(end) == "system":
-            self._keep(job, job.tokens[:end], self._runner.fork(job.kv), "system")
+            self.prefixes.keep(job, job.tokens[:end], self._runner.fork(job.kv), "system")
 
     def _chunk_tokens(self) -> int:
         """Small enough to take no longer than `CHUNK_SECONDS` here: a cancel and a short request wait for one chunk."""
@@ -221,7 +188,7 @@ class Turns:
     def _end_warming(self, job: Job) -> None:
         self.prefilling.remove(job)
         if job.last != job.generation.prompt.system_end:  # there it has been kept on the way
-            self._keep(job, job.tokens[: job.last], job.kv, "user")
+            self.prefixes.keep(job, job.tokens[: job.last], job.kv, "user")
         job.release()
         job.tell(Finished("stop", 0))
 
@@ -233,7 +200,7 @@ class Turns:
         job.uid = self._runner.start(job.kv, asked)
         self.prefilling.remove(job)
         self.decoding[job.uid] = job
-        self._keep(job, job.tokens[: job.last], job.kv, "user")
+        self.prefixes.keep(job, job.tokens[: job.last], job.kv, "user")
         job.kv = None
 
     # -- decode ---------------------------------------------------------------------------------------------------
@@ -274,7 +241,7 @@ class Turns:
             kv, tokens = (step.kv, step.tokens) if step.end else self._runner.drop(step.uid)
             del self.decoding[step.uid]
             self._finish(job, step.end or "stop")
-            self._keep(job, tokens, kv, "assistant")
+            self.prefixes.keep(job, tokens, kv, "assistant")
             job.release()
 
     def _finish(self, job: Job, reason: FinishReason) -> None:
@@ -291,25 +258,6 @@ class Turns:
         job.tell(Finished(reason, job.completion, stop))
 
     # -- common ---------------------------------------------------------------------------------------------------
-
-    def _keep(self, job: Job, tokens: Sequence[int], kv: Any, kind: Kind) -> None:
-        nbytes, cuts = self._runner.nbytes(kv), None
-        if not self._runner.trimmable(kv):
-            whole = self._runner.cut(kv)
-            nbytes -= whole.nbytes
-            cuts = longest({**job.cuts, len(tokens): whole})
-        session = job.generation.session
-        self.cache.active = self._active(session)
-        self._tiers.spill(self.cache.store(tokens, kv, nbytes=nbytes, kind=kind, cuts=cuts, session=session))
-
-    def _active(self, latest: str | None) -> set[str]:
-        """The sessions that were in work just now, which will most likely ask again."""
-        now = self._clock()
-        if latest is not None:
-            self._seen[latest] = now
-        self._seen = {session: seen for session, seen in self._seen.items() if now - seen < ACTIVE_SECONDS}
-        in_work = (job.generation.session for job in (*self.prefilling, *self.decoding.values()))
-        return {*self._seen, *filter(None, in_work)}
 
     def _reassure(self) -> None:
         """Nobody who waits hears nothing for long: the caller can tell computing from dead."""

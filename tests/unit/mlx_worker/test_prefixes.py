@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlx_worker.tiers import LONG_REST
+from mlx_worker.prefixes import LONG_REST
 from tests.support.fake_runner import FakeRunner, generation
 from tests.unit.mlx_worker.test_turns import Bench, answered, prompt
 
@@ -35,7 +35,7 @@ def test_a_restarted_worker_computes_only_what_is_new(tmp_path: Path) -> None:
         folder = tmp_path / str(cut_back)
         first = bench_on(folder, FakeRunner(cut_back=cut_back))
         answered(first, [*SYSTEM, *prompt(300, 1000)], system_end=300)
-        first.turns.put_away(deadline=first.now + 1)
+        first.turns.prefixes.put_away(deadline=first.now + 1)
         second = bench_on(folder, FakeRunner(cut_back=cut_back))
         follow_up = answered(second, [*SYSTEM, *prompt(299, 1000), *prompt(20, 5000)], system_end=300)
         assert second.cached(follow_up) == 599
@@ -54,7 +54,7 @@ def test_what_leaves_memory_is_found_on_disk(tmp_path: Path) -> None:
 def test_put_away_ends_at_its_deadline(tmp_path: Path) -> None:
     bench = bench_on(tmp_path)
     answered(bench, prompt(400, 1000))
-    bench.turns.put_away(deadline=bench.now)
+    bench.turns.prefixes.put_away(deadline=bench.now)
     assert files(tmp_path) == 0
 
 
@@ -68,14 +68,14 @@ def test_a_folder_that_cannot_be_made_costs_the_tier_alone(tmp_path: Path) -> No
 def test_without_a_quota_nothing_is_written(tmp_path: Path) -> None:
     bench = Bench(disk_cache_dir=tmp_path, disk_cache_bytes=0)
     answered(bench, prompt(400))
-    bench.turns.put_away(deadline=bench.now + 1)
+    bench.turns.prefixes.put_away(deadline=bench.now + 1)
     assert files(tmp_path) == 0
 
 
 def test_a_request_hears_its_answer_though_its_file_is_damaged(tmp_path: Path) -> None:
     first = bench_on(tmp_path)
     answered(first, prompt(400))
-    first.turns.put_away(deadline=first.now + 1)
+    first.turns.prefixes.put_away(deadline=first.now + 1)
     second = bench_on(tmp_path)
     for file in tmp_path.rglob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:-3])
