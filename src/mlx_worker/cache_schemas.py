@@ -27,8 +27,9 @@ class WarmRequest(Lenient):
         return self
 
     def conversing(self) -> Conversing:
-        """Many templates do not take a system prompt alone; the empty question is no part of what is warmed."""
-        alone = [Message(role="system", content=self.system), Message(role="user", content="")]
+        """Many templates do not take a system prompt alone. The question is no part of what is warmed; it is not empty,
+        because where the system prompt ends is found by comparing with an empty one (`prompts`)."""
+        alone = [Message(role="system", content=self.system), Message(role="user", content="hi")]
         return Conversing(
             messages=self.messages or alone, tools=self.tools, chat_template_kwargs=self.chat_template_kwargs
         )
