@@ -155,5 +155,7 @@ class Constraint:
 
     def _give_up(self) -> None:
         assert self._matcher is not None
-        log.warning("a grammar could not be followed, the answer ends here: %s", self._matcher.get_error()[:300])
+        log.warning(
+            "a grammar could not be followed, the answer ends here: %s", self._matcher.get_error().split("\n")[0][:300]
+        )
         self._matcher = None

@@ -24,8 +24,11 @@ from mlx_worker.engine import AnswerShape
 log = logging.getLogger("mlx_worker")
 
 KEPT = 16
-LARGEST = 1 << 18
-"""Bytes of one schema. Claude Code's largest is a few thousand."""
+LARGEST = 1 << 16
+LARGEST_SUM = 1 << 20
+"""Characters of one schema, and of all that a request brings. Claude Code's 25 tools have some 30,000 together."""
+WIDEST = 10_000
+"""Grammar items side by side: some four for each tool that may be named, or for each member that may be left out."""
 SPACED = "(\\n[ ]{0,24}|[ ])?"
 """White space in an answer of a given schema: a line break and its indentation, or a space."""
 ANY_OBJECT: Schema = {"type": "object"}
@@ -42,7 +45,7 @@ class Grammars:
         self.words = Vocabulary(tokens, **markers)
         self._format = call_format
         self._markers = CallMarkers(markers.get("call_start", ""), call_end, self._mark, self._has_token)
-        self._limits = LLParserLimits(verbose_errors=False)
+        self._limits = LLParserLimits(max_items_in_row=WIDEST, step_max_items=10 * WIDEST, verbose_errors=False)
         self._known: OrderedDict[bytes, Grammar | None] = OrderedDict()
         self._fitted: OrderedDict[str, Schema] = OrderedDict()
         self._lock = threading.Lock()
@@ -100,6 +103,9 @@ class Grammars:
         if self._format is None:
             return {}
         offered = _offered(tools)
+        if sum(len(json.dumps(schema)) for schema in offered.values()) > LARGEST_SUM:
+            log.warning("the tools' schemas are too large to be held; arguments will be objects of any shape")
+            return dict.fromkeys(offered, ANY_OBJECT)
         return {name: self.fitted(schema, name) for name, schema in offered.items() if only in (None, name)}
 
     def _call_rules(self, schemas: Mapping[str, Schema], shape: AnswerShape) -> list[str]:
@@ -126,7 +132,7 @@ class Grammars:
         grammar = LLMatcher.grammar_from_lark("\n".join([HEAD, *rules]))
         matcher = LLMatcher(self.words.tokens, grammar, log_level=0, limits=self._limits)
         if matcher.is_error():
-            log.warning("a grammar was refused and is loosened: %s", matcher.get_error()[:300])
+            log.warning("a grammar was refused and is loosened: %s", matcher.get_error().split("\n")[0][:300])
             return None
         matcher.deep_copy().compute_bitmask()  # what the first use would build stays in the original
         return matcher

@@ -215,7 +215,8 @@ def test_with_tools_and_a_schema_it_is_one_or_the_other(model: Build) -> None:
 
 def test_text_is_free_until_it_opens_a_call(model: Build) -> None:
     runner = model()
-    opening = Sampling(logit_bias=((token(runner, "<tool_call>"), 6.0), (token(runner, "<|im_end|>"), -100.0)))
+    ends = tuple((token(runner, end), 3.0) for end in ('"', "}", "]"))
+    opening = Sampling(logit_bias=((token(runner, "<tool_call>"), 6.0), (token(runner, "<|im_end|>"), -100.0), *ends))
     for parallel in (True, False):
         shape = AnswerShape(parallel=parallel)
         requests = [asked(runner, shape, sampling=opening, max_tokens=500)] * 4

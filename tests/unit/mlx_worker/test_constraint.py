@@ -198,7 +198,7 @@ def test_the_same_tools_are_compiled_once() -> None:
         {"type": "object", "properties": {"a": {"type": "nonsense"}}},
         {"$ref": "https://example.invalid/schema"},
         {"allOf": [{"anyOf": [{"properties": {f"k{i}": {"const": j}}} for j in range(4)]} for i in range(9)]},
-        {"type": "object", "description": "x" * 300_000},
+        {"type": "object", "description": "x" * 70_000},
         {"type": "object", "required": ["missing"], "additionalProperties": False},
         {"type": "array"},
         None,
@@ -233,6 +233,27 @@ def test_arguments_are_always_an_object() -> None:
     assert arguments_schema({"properties": {}}) == {"type": "object", "properties": {}}
     assert arguments_schema({"type": "string"}) == ANY_OBJECT
     assert arguments_schema({"$ref": "#/$defs/a"}) == {"type": "object", "$ref": "#/$defs/a"}
+
+
+def test_many_tools_and_wide_schemas_are_held() -> None:
+    wide = {
+        "type": "object",
+        "properties": {f"a{i}": {"type": "null"} for i in range(500)},
+        "additionalProperties": False,
+    }
+    held = constraint(
+        AnswerShape(must_call=True), tools=[tool(f"mcp__{i}", CITY) for i in range(400)] + [tool("w", wide)]
+    )
+    write(held, special("<tool_call>"))
+    say(held, '{"name": "w", "arguments": {"a7": null, "a499": null}}')
+
+
+def test_tools_too_large_to_be_held_still_call_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    tools = [tool(f"f{i}", {"type": "object", "description": "x" * 60_000}) for i in range(20)]
+    held = constraint(AnswerShape(must_call=True), tools=tools)
+    assert "too large" in caplog.text
+    write(held, special("<tool_call>"))
+    say(held, '{"name": "f19", "arguments": {"a": [1]}}')
 
 
 def test_a_schema_nested_too_deep_is_not_held() -> None:
