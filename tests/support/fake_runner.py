@@ -60,10 +60,14 @@ class _Running:
 
 @dataclass(eq=False)
 class FakeRunner:
-    """`says` gives the pieces of text that answer a prompt, one a token. `prefilled` records every chunk computed."""
+    """`says` gives the pieces of text that answer a prompt, one a token. `prefilled` records every chunk computed.
+
+    cut_back: states can be cut back anywhere; else up to `window` tokens.
+    """
 
     says: Callable[[Sequence[int]], Sequence[str]] = lambda prompt: ["Hello", " there"]
     cut_back: bool = True
+    window: int = 0
     card: ModelCard = FAKE_MODEL
     chat: WordTemplate = field(default_factory=WordTemplate)
     prefilled: list[list[int]] = field(default_factory=list)
@@ -87,7 +91,7 @@ class FakeRunner:
         return self.cut_back
 
     def fork(self, kv: list[int], length: int | None = None, cut: Cut | None = None) -> list[int]:
-        if length is not None and length < len(kv) and not self.cut_back:
+        if length is not None and length < len(kv) and not self.trimmable(kv):
             assert cut is not None, "this state cannot be cut back by itself"
             assert cut.state == kv[:length], "a cut fits the length at which it was made"
         return kv[:length]
@@ -113,7 +117,7 @@ class FakeRunner:
         return self.memory_now
 
     def trimmable(self, kv: list[int]) -> bool:
-        return self.cut_back
+        return self.cut_back or len(kv) <= self.window
 
     def nbytes(self, kv: list[int]) -> int:
         return len(kv)

@@ -315,3 +315,11 @@ def test_at_the_end_everyone_hears_that_it_is_over() -> None:
     bench.turns.end(error)
     assert all(bench.end(job) == Failed(error) for job in jobs)
     assert bench.turns.idle
+
+
+def test_the_chunk_that_fills_a_sliding_window_stops_where_the_next_turn_begins() -> None:
+    """Before it the state could be cut back anywhere, after it nowhere: the cut has to be made on the way."""
+    bench = Bench(FakeRunner(cut_back=False, window=40))
+    answered(bench, prompt(60))
+    follow_up = [*prompt(59), *prompt(20, 500)]
+    assert bench.cached(answered(bench, follow_up)) == 59
