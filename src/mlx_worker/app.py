@@ -75,7 +75,11 @@ async def _say_worker_error(request: Request, error: Exception) -> JSONResponse:
 async def _say_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     told = UnknownPath(f"{request.method} {request.url.path[:200]}: {error.detail}", error.status_code)
-    return JSONResponse(told.body(), told.status, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    operations = request.app.openapi()["paths"].get(request.url.path)
+    if error.status_code == 405 and operations:  # to the framework each method is a route, and it names that one's
+        headers["Allow"] = ", ".join(sorted(method.upper() for method in operations))
+    return JSONResponse(told.body(), told.status, headers)
 
 
 async def _say_bug(request: Request, error: Exception) -> JSONResponse:

@@ -3,15 +3,24 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from mlx_worker.intake import LONGEST_TEXT
 from mlx_worker.schemas import Conversing, Message, Tool
 from mlx_worker.shapes import Lenient
 
 
+def one_of(text: str) -> JsonDict:
+    """That either the text or messages are there, in JSON schema's words."""
+    kinds: dict[str, JsonDict] = {text: {"type": "string"}, "messages": {"type": "array"}}
+    return {"oneOf": [{"required": [name], "properties": {name: kind}} for name, kind in kinds.items()]}
+
+
 class WarmRequest(Lenient):
     """POST /cache/warm. `system` is also read as `systemPrompt` and `system_prompt`, the ancestor's names."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("system"))
 
     system: Annotated[
         str | None, Field(min_length=1, validation_alias=AliasChoices("system", "systemPrompt", "system_prompt"))
@@ -37,6 +46,8 @@ class WarmRequest(Lenient):
 
 class TokenizeRequest(Lenient):
     """POST /tokenize: the tokens of a text, or of a conversation as it would be computed."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("text"))
 
     text: Annotated[str, Field(max_length=LONGEST_TEXT)] | None = None
     messages: Annotated[list[Message], Field(min_length=1)] | None = None

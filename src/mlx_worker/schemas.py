@@ -20,6 +20,13 @@ TEMPLATE_SWITCHES = frozenset(
 )
 
 
+class TextPart(Lenient):
+    """The parts that are taken. What others are called is said when they are refused."""
+
+    type: str
+    text: str
+
+
 class Part(Lenient):
     type: str
     text: str | None = None
@@ -65,7 +72,7 @@ class ToolCall(Lenient):
 
 class Message(Lenient):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Annotated[str | None, BeforeValidator(_text_of, json_schema_input_type=str | list[Part] | None)] = None
+    content: Annotated[str | None, BeforeValidator(_text_of, json_schema_input_type=str | list[TextPart] | None)] = None
     reasoning_content: str | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None

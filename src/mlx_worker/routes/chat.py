@@ -27,9 +27,15 @@ SAMPLING = (
     "frequency_penalty",
     "repetition_penalty",
 )
+EVENT = {
+    "type": "object",
+    "description": "`data` is a chunk, an error, or `[DONE]`.",
+    "properties": {"data": {"type": "string"}},
+    "required": ["data"],
+}
 STREAM = {
     "description": "The answer; with `stream` its chunks as server-sent events, the last one with the usage.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "content": {"text/event-stream": {"schema": EVENT}},
     "model": CompletionReply,
 }
 

@@ -184,6 +184,13 @@ async def test_unknown_paths_and_methods_are_in_the_same_shape() -> None:
             assert answer.json()["error"]["http_status"] == status
 
 
+@pytest.mark.parametrize(("path", "methods"), [("/cache", "DELETE, GET"), ("/cache/warm", "POST"), ("/docs", "GET")])
+async def test_a_wrong_method_is_told_the_right_ones(path: str, methods: str) -> None:
+    async with client_of(FakeEngine()) as client:
+        answer = await client.put(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
 def break_down(*_: object) -> NoReturn:
     raise ZeroDivisionError
 
