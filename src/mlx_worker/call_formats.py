@@ -110,21 +110,31 @@ def _tags_body(markers: CallMarkers, schemas: Mapping[str, Schema], parallel: bo
     for i, (name, schema) in enumerate(schemas.items()):
         properties, required = schema.get("properties") or {}, schema.get("required") or ()
         parts = " ".join(f"p{i}_{j}{'' if key in required else '?'}" for j, key in enumerate(properties))
-        rules.append(f"t{i}: {literal(tags.call_open + name + tags.name_end)} SP? {parts} {literal(tags.call_close)}")
+        closing = literal(tags.call_close) if tags.call_close else ""
+        rules.append(f"t{i}: {literal(tags.call_open + name + tags.name_end)} SP? {parts} {closing}")
         for j, (key, value) in enumerate(properties.items()):
-            opening = literal(tags.param_open + key + tags.key_end)
-            rules += _value(f"{i}_{j}", opening, literal(tags.param_close), value, schema)
+            rules += _value(f"{i}_{j}", _opening(key, tags, markers), value, schema, tags, markers)
     return rules
 
 
-def _value(at: str, opening: str, ending: str, schema: Any, root: Schema) -> list[str]:
+def _opening(key: str, tags: Tags, markers: CallMarkers) -> str:
+    if not tags.value_open:
+        return literal(tags.param_open + key + tags.key_end)
+    between = "SP? " + markers.mark(tags.value_open)
+    return f"{markers.mark(tags.param_open)} {literal(key)} {markers.mark(tags.key_end)} {between}"
+
+
+def _value(at: str, opening: str, schema: Any, root: Schema, tags: Tags, markers: CallMarkers) -> list[str]:
     """The rule `p...` of one argument. A text is written without quotes and may hold anything but the closing tag;
     of what a schema asks of it, only a choice of values is held."""
-    kinds = types_of(schema)
+    kinds, ending = types_of(schema), markers.mark(tags.param_close)
+    line = "LINE?" if tags.lines else ""
     if choices := _choices(schema):
         choice = " | ".join(literal(one if isinstance(one, str) else json.dumps(one)) for one in choices)
-        return [f"p{at}: {opening} LINE? ({choice}) LINE? {ending} SP?"]
+        return [f"p{at}: {opening} {line} ({choice}) {line} {ending} SP?"]
     if not kinds or "string" in kinds:
+        if markers.has_token(tags.param_close):  # no text holds a token that is a marker
+            return [f"p{at}: {opening} v{at} {ending} SP?", f"v{at}: /(.|\\n)*/"]
         return [f"p{at}: {opening} v{at} SP?", f"v{at}[suffix={ending}]: /(.|\\n)*/"]
     shared = {name: root[name] for name in ("$defs", "definitions") if name in root}
     boolean = '| "True" | "False"' if kinds == {"boolean"} else ""
@@ -149,10 +159,12 @@ def _tags_format(tags: Tags) -> CallFormat:
 
 QWEN_CODER = Tags("<function=", ">", "<parameter=", ">", "</parameter>", "</function>")
 MINIMAX = Tags('<invoke name="', '">', '<parameter name="', '">', "</parameter>", "</invoke>")
+GLM = Tags("", "", "<arg_key>", "</arg_key>", "</arg_value>", "", value_open="<arg_value>", lines=False)
 
 FORMATS: Mapping[str, CallFormat] = {
     "json_tools": TAGGED_JSON,
     "mistral": MISTRAL,
     "qwen3_coder": _tags_format(QWEN_CODER),
     "minimax_m2": _tags_format(MINIMAX),
+    "glm47": _tags_format(GLM),
 }

@@ -103,20 +103,21 @@ class CallReader:
             self.arguments(grown)
             yield
 
-    def text(self, mark: str) -> Reading:
-        """A text up to `mark`, as the inside of a JSON string. A line break after its start and before its end is
-        layout."""
+    def text(self, mark: str, *, lines: bool = True) -> Reading:
+        """A text up to `mark`, as the inside of a JSON string. lines: a line break after its start and before its end
+        is layout."""
+        line = "\n" if lines else ""
         opened = False
         while mark not in self.rest:
             if not opened and self.rest:
-                self.rest, opened = self.rest.removeprefix("\n"), True
-            keep = max(held(self.rest, mark), held(self.rest, "\n" + mark))
+                self.rest, opened = self.rest.removeprefix(line), True
+            keep = max(held(self.rest, mark), held(self.rest, line + mark))
             shown, self.rest = self.rest[: len(self.rest) - keep], self.rest[len(self.rest) - keep :]
             self.arguments(quoted_inside(shown))
             yield
         last, self.rest = self.rest.split(mark, 1)
-        last = last if opened else last.removeprefix("\n")
-        self.arguments(quoted_inside(last.removesuffix("\n")))
+        last = last if opened else last.removeprefix(line)
+        self.arguments(quoted_inside(last.removesuffix(line)))
 
 
 def held(text: str, mark: str) -> int:
@@ -170,7 +171,11 @@ def headed_json(reader: CallReader, start: str, header_end: str) -> Reading:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """`call_open NAME name_end (param_open KEY key_end VALUE param_close)* call_close`."""
+    """`call_open NAME name_end (param_open KEY key_end value_open VALUE param_close)* call_close`.
+
+    Where name_end or call_close is empty, what follows ends the name or the arguments. lines: a line break after a
+    value's opening and before its closing is layout, no part of it.
+    """
 
     call_open: str
     name_end: str
@@ -178,30 +183,43 @@ class Tags:
     key_end: str
     param_close: str
     call_close: str
+    value_open: str = ""
+    lines: bool = True
 
 
 def tagged_values(reader: CallReader, tags: Tags, end: str, schemas: Mapping[str, Mapping[str, Any]]) -> Reading:
     """`schemas`: of the arguments, by tool; it says which values are texts."""
     yield from reader.until(tags.call_open)
-    name = (yield from reader.until(tags.name_end))[0].strip()
-    reader.begin(name)
+    closing = tags.call_close or end
+    name, met = yield from reader.until(*([tags.name_end] if tags.name_end else [tags.param_open, closing]))
+    reader.begin(name.strip())
     reader.arguments("{")
-    properties = schemas.get(name, {}).get("properties") or {}
+    properties = schemas.get(name.strip(), {}).get("properties") or {}
     separator = ""
-    while (yield from reader.until(tags.param_open, tags.call_close))[1] == tags.param_open:
-        key, _ = yield from reader.until(tags.key_end)
+    while True:
+        if met not in (tags.param_open, closing):
+            _, met = yield from reader.until(tags.param_open, closing)
+        if met == closing:
+            break
+        key, met = yield from reader.until(tags.key_end)
         reader.arguments(f"{separator}{json.dumps(key.strip(), ensure_ascii=False)}: ")
         separator = ", "
-        if is_text(properties.get(key.strip())):
-            reader.arguments('"')
-            yield from reader.text(tags.param_close)
-            reader.arguments('"')
-        else:
-            value, _ = yield from reader.until(tags.param_close)
-            reader.arguments(as_json(value, properties.get(key.strip())))
+        yield from reader.until(tags.value_open)
+        yield from _tagged_value(reader, tags, properties.get(key.strip()))
     reader.arguments("}")
     reader.close()
-    yield from reader.until(end)
+    if tags.call_close:
+        yield from reader.until(end)
+
+
+def _tagged_value(reader: CallReader, tags: Tags, schema: Any) -> Reading:
+    if is_text(schema):
+        reader.arguments('"')
+        yield from reader.text(tags.param_close, lines=tags.lines)
+        reader.arguments('"')
+    else:
+        value, _ = yield from reader.until(tags.param_close)
+        reader.arguments(as_json(value, schema, lines=tags.lines))
 
 
 def is_text(schema: Any) -> bool:
@@ -232,10 +250,10 @@ def _type_of(value: Any) -> str:
     return named.get(type(value), "null")
 
 
-def as_json(value: str, schema: Any) -> str:
+def as_json(value: str, schema: Any, *, lines: bool = True) -> str:
     """A value that is no plain text, as JSON: what it says, if that is JSON of a type that the schema allows, or its
     text. Python's True, False and None, which templates print, are understood."""
-    value = value.removeprefix("\n").removesuffix("\n")
+    value = value.removeprefix("\n").removesuffix("\n") if lines else value
     literal = {"True": "true", "False": "false", "None": "null"}.get(value.strip(), value.strip())
     allowed = types_of(schema)
     try:

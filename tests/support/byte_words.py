@@ -10,7 +10,19 @@ from llguidance._tokenizer import TokenizerWrapper
 from mlx_worker.constraint import Constraint
 
 END = 256
-SPECIALS = ("<end>", "<think>", "</think>", "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[ARGS]")
+SPECIALS = (
+    "<end>",
+    "<think>",
+    "</think>",
+    "<tool_call>",
+    "</tool_call>",
+    "[TOOL_CALLS]",
+    "[ARGS]",
+    "<arg_key>",
+    "</arg_key>",
+    "<arg_value>",
+    "</arg_value>",
+)
 WORDS = ('{"', '":', '", "', "name", "arguments", '"}', "}}", "true", "null", "  ", "\n\n", "ü", "call>{")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mlx_worker.call_formats import MINIMAX, QWEN_CODER
+from mlx_worker.call_formats import GLM, MINIMAX, QWEN_CODER
 from mlx_worker.call_reader import (
     CallReader,
     as_json,
@@ -117,6 +117,20 @@ def test_a_text_between_tags_comes_as_it_grows() -> None:
     assert reader.feed("\n</para") == []
     assert reader.feed("digm>\n") == [ToolArguments("\\n</paradigm>")]
     assert reader.feed("</parameter>") == [ToolArguments('"')]
+
+
+def test_pairs_of_keys_and_values() -> None:
+    reader = CallReader(partial(tagged_values, tags=GLM, end=END, schemas=SCHEMAS))
+    text = (
+        "write\n<arg_key>path</arg_key>\n<arg_value>\na\n</arg_value>\n"
+        "<arg_key>lines</arg_key><arg_value>3</arg_value></tool_call>"
+    )
+    ((name, arguments),) = read(reader, list(text))
+    assert (name, json.loads(arguments)) == ("write", {"path": "\na\n", "lines": 3})
+    assert reader.over
+    assert read(CallReader(partial(tagged_values, tags=GLM, end=END, schemas={})), ["f</tool", "_call>"]) == [
+        ("f", "{}")
+    ]
 
 
 def test_a_call_without_arguments() -> None:

@@ -324,7 +324,7 @@ def test_whatever_a_model_writes_a_forced_call_is_valid(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from(["qwen3_coder", "minimax_m2"]))
+@given(st.integers(0, 2**32), st.sampled_from(["qwen3_coder", "minimax_m2", "glm47"]))
 def test_what_is_written_between_tags_is_valid_but_for_what_a_text_may_hold(seed: int, call_format: str) -> None:
     schema = {
         "type": "object",
