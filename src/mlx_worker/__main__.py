@@ -6,33 +6,27 @@ on stdout says the port, which the system may have chosen; and a closed stdin ma
 """
 
 import argparse
-import errno
 import ipaddress
-import math
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import uvicorn
-
 from mlx_worker import blas, models
+from mlx_worker.distributed.hostfile import BACKENDS, HostfileError
+from mlx_worker.distributed.supervisor import STARTING_PORT, plan_of, supervise
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.health import package_version
+from mlx_worker.listening import CannotServe, bound, listen, serve
 from mlx_worker.settings import Settings, SettingsError
 
 STARTED_AGAIN = "MLX_WORKER_STARTED_AGAIN"  # guards against starting again for ever
-GRACE_SECONDS = 5  # beyond those for answers in work, for whoever does not hear that it is over
 LAST_SECONDS = 20.0  # once stdin is closed: then it ends, whatever its threads do
-
-
-class CannotServe(Exception):
-    """This worker cannot start. The message is one sentence with the next step."""
 
 
 class Ended(BaseException):
@@ -42,16 +36,6 @@ class Ended(BaseException):
         self.code = code
 
 
-class Server(uvicorn.Server):
-    """Says its address on stdout as soon as the port accepts."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and sockets:
-            with suppress(OSError):  # nobody reads it: no reason not to serve
-                print(f"mlx_worker listening on {_address(sockets[0])}", flush=True)  # noqa: T201
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to end. 0: all well, 2: could not start, 128 + N: ended by signal N."""
     options = _parser().parse_args(arguments)
@@ -59,15 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.exit_with_stdin:
         threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     try:
-        _run(options)
-    except (CannotServe, ModelLoadError, SettingsError) as error:
+        return _run(options)
+    except (CannotServe, HostfileError, ModelLoadError, SettingsError) as error:
         sys.stderr.write(f"mlx_worker: {error}\n")
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Ended as ended:
         return ended.code
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,20 +64,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="folder of an MLX model, or org/name on the Hugging Face hub")
     parser.add_argument("--fetch-only", action="store_true", help="get the model, print its folder and end")
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when stdin is closed")
+    group = parser.add_argument_group("a model over several machines")
+    group.add_argument("--hostfile", type=Path, help="JSON of the machines, as mlx.distributed_config writes it")
+    group.add_argument("--backend", choices=BACKENDS, help="what carries arrays (default: the hostfile's, else ring)")
+    group.add_argument("--pipeline", action="store_true", help="give each machine some layers, not a part of every one")
+    group.add_argument("--starting-port", type=int, default=STARTING_PORT, help="first port between the machines")
     parser.add_argument("--version", action="version", version=f"mlx_worker {package_version()}")
     return parser
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if options.fetch_only:
         sys.stdout.write(f"{models.resolve(settings.model_path)}\n")
-        return
+        return 0
+    if options.hostfile:
+        plan = plan_of(options.hostfile, options.backend, options.starting_port, pipeline=options.pipeline)
+        return supervise(plan, settings)
     _start_again_with_fast_blas()
-    with _bound(settings) as listener:
+    with bound(settings) as listener:
         models.resolve(settings.model_path)
-        _listen(listener, settings)
-        _serve(listener, settings)
+        listen(listener, settings)
+        serve("mlx_worker.server:app", listener, settings)
+    return 0
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -121,50 +113,6 @@ def _start_again_with_fast_blas() -> None:
     if added := blas.preload_environment(os.environ):
         program = [sys.executable, *sys.orig_argv[1:]]
         os.execve(sys.executable, program, {**os.environ, **added, STARTED_AGAIN: "1"})  # noqa: S606 (our own program)
-
-
-def _bound(settings: Settings) -> socket.socket:
-    """The port is ours from now on, but refuses connections until the model is there. Raises CannotServe."""
-    try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        family, kind, protocol, _, address = found[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        raise _cannot_listen(settings, error) from error
-    return listener
-
-
-def _listen(listener: socket.socket, settings: Settings) -> None:
-    try:
-        listener.listen(2048)
-    except OSError as error:  # another program took the port while the model was fetched
-        raise _cannot_listen(settings, error) from error
-
-
-def _cannot_listen(settings: Settings, error: OSError) -> CannotServe:
-    where = f"port {settings.port} on {settings.host}"
-    if error.errno == errno.EADDRINUSE:
-        return CannotServe(f"{where} is taken: end what listens there, or choose another port with --port")
-    return CannotServe(f"{where} cannot be used ({error.strerror}): choose another with --host and --port")
-
-
-def _serve(listener: socket.socket, settings: Settings) -> None:
-    config = uvicorn.Config(
-        "mlx_worker.server:app",
-        log_level="warning",
-        access_log=False,
-        workers=1,
-        timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + GRACE_SECONDS,
-        timeout_keep_alive=75,  # longer than clients keep a connection, so that none is closed under a request
-    )
-    Server(config).run(sockets=[listener])
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -143,6 +143,12 @@ class EngineThread:
             memory=self._memory(self._runner.memory().limit) if self._memory and self._runner else None,
         )
 
+    def give_up(self, reason: str) -> None:
+        """It is over: told by whoever sees from outside that the thread cannot go on, and may itself hang."""
+        if self._state != "dead":
+            log.error("%s", reason)
+            self._die(reason, RuntimeError(reason))
+
     def check_room(self, preparing: int) -> None:
         if self._state != "ready":
             raise self._refusal()

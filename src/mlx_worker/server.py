@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI
 
@@ -17,8 +17,10 @@ from mlx_worker.app import build_app
 from mlx_worker.engine_thread import EngineThread
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.jobs import Limits
-from mlx_worker.mlx_engine import MlxRunner, load_runner
+from mlx_worker.mlx_engine import MlxRunner
 from mlx_worker.mlx_memory import read_memory
+from mlx_worker.mlx_solo import load_as_set
+from mlx_worker.runner import Runner
 from mlx_worker.settings import Settings, SettingsError
 from mlx_worker.smollm import models_folder
 
@@ -34,11 +36,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings.from_environment(os.environ)
 
     def load() -> MlxRunner:
-        return load_runner(models.resolve(settings.model_path), settings.max_batch)
+        return load_as_set(models.resolve(settings.model_path), _limits(settings))
 
-    return build_app(
-        EngineThread(load, _limits(settings), memory=read_memory, died=_leave_soon), settings, blas.report()
-    )
+    return build_app(build_engine(settings, load), settings, blas.report())
+
+
+def build_engine(settings: Settings, load: Callable[[], Runner]) -> EngineThread:
+    """The engine on what `load` makes, with the limits of the settings."""
+    return EngineThread(load, _limits(settings), memory=read_memory, died=_leave_soon)
 
 
 def _limits(settings: Settings) -> Limits:
