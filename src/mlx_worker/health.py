@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from uuid import uuid4
 
 from mlx_worker.blas import Blas
 from mlx_worker.engine import CachedPrefix, Engine, EngineStatus
 from mlx_worker.prefix_cache import CacheFigures
+
+INSTANCE = uuid4().hex
+"""Another one after every start: what a router knew of the cache is void then."""
 
 
 def package_version() -> str:
@@ -55,6 +59,7 @@ def full_report(engine: Engine, blas: Blas) -> tuple[int, dict[str, Any]]:
         "memory": asdict(status.memory) if status.memory else None,
         "blas": {"name": blas.name, "fast": blas.fast, "advice": blas.advice},
         "version": package_version(),
+        "instance": INSTANCE,
         **_seed_objects(status, figures, latest_system(engine.prefixes())),
     }
     return _code(status), report

@@ -226,7 +226,7 @@ async def test_the_shape_of_health() -> None:
         assert answer.status_code == 200
         assert (report["status"], report["state"], report["model"]) == ("degraded", "ready", "fake-model")
         assert report["blas"] == {"name": "slow", "fast": False, "advice": "install one"}
-        assert report.keys() >= {"context_length", "active", "waiting", "heartbeat_age", "version"}
+        assert report.keys() >= {"context_length", "active", "waiting", "heartbeat_age", "version", "instance"}
         assert set(report["health"]) == {"lastCheck", "consecutiveFailures", "avgResponseTime", "errorRate"}
         assert set(report["cache"]) >= {"tokens", "systemPromptHash", "lastUpdated"}
         assert set(report["metrics"]) == {"requestsInFlight", "totalRequests", "cacheHitRate", "avgLatency"}
