@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from mlx_worker.answer import Answer
 from mlx_worker.delivery import AnswerResponse
-from mlx_worker.engine import Answer, Failed, Finished, Generation, Prompt, TextPiece
+from mlx_worker.engine import Failed, Finished, Generation, Prompt, TextPiece
 from mlx_worker.errors import EngineFailure, NotReady
 from mlx_worker.fake_engine import FakeEngine
 from mlx_worker.metrics import AnswerWatch
