@@ -11,15 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mlx_worker.call_reader import (
-    CallReader,
-    Tags,
-    headed_json,
-    json_array,
-    tagged_json,
-    tagged_values,
-    types_of,
-)
+from mlx_worker.call_reader import CallReader, headed_json, json_array, tagged_json
+from mlx_worker.call_tags import Tags, tagged_values, types_of
 
 Schema = Mapping[str, Any]
 SPACES = "SP: /[ \\n]/\nLINE: /\\n/"

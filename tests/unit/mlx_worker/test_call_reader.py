@@ -11,15 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mlx_worker.call_formats import GLM, MINIMAX, QWEN_CODER
-from mlx_worker.call_reader import (
-    CallReader,
-    as_json,
-    headed_json,
-    json_array,
-    tagged_json,
-    tagged_values,
-    types_of,
-)
+from mlx_worker.call_reader import CallReader, headed_json, json_array, tagged_json
+from mlx_worker.call_tags import as_json, tagged_values, types_of
 from mlx_worker.engine import ToolArguments, ToolCallBegun
 
 END = "</tool_call>"
