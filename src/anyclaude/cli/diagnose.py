@@ -19,6 +19,9 @@ from anyclaude.diagnosis.findings import Finding, Status, exit_code
 
 _STYLES: Final[dict[Status, str]] = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
+_WIDEST_AREA: Final = 26
+"""Columns for a backend's and a model's name; longer ones go on in the next line."""
+
 
 def diagnose(settings: Settings, *, as_json: bool) -> int:
     """Check the set-up, print what was found, and return the exit code: 0 when nothing failed, else 1."""
@@ -33,6 +36,9 @@ def diagnose(settings: Settings, *, as_json: bool) -> int:
 def findings_table(findings: Sequence[Finding]) -> Table:
     """One row a finding, its next step below it."""
     table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(max_width=_WIDEST_AREA, overflow="fold")
+    table.add_column(overflow="fold")
     for finding in findings:
         style = _STYLES[finding.status]
         said = Text(plain(finding.said))

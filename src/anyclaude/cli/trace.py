@@ -14,29 +14,29 @@ from io import TextIOWrapper
 from typing import Any, Final, NoReturn
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from anyclaude.cli.folders import folders
 from anyclaude.cli.output import SETUP_FAILED, say
+from anyclaude.cli.trace_list import table
 from anyclaude.config.load import resolve
 from anyclaude.config.model import MODES, Settings
 from anyclaude.errors import AnyclaudeError, SetupError
 from anyclaude.trace.archive import find, newest
 from anyclaude.trace.diff import Parting, parting_of
 from anyclaude.trace.prompts import blocks_of
-from anyclaude.trace.transcript import Kind, Summary, printable, summary, transcript
+from anyclaude.trace.transcript import Kind, printable, summary, transcript
 
 DIFFERENT: Final = 1
 """Exit code of `diff` for two prompts that are not the same."""
 
 INTERRUPTED: Final = 130
+MOST: Final = 1_000_000
+"""Traces that one list may show."""
+
 STDOUT: Final = 1
 REPLAY: Final = "anyclaude.cli.replay"
 """Loaded by its name: looking at traces must not cost the import of what speaks to upstreams."""
-
-_ROOM_FOR_TURNS: Final = 100
-"""Columns of a terminal from which on a list shows what was asked."""
 
 _WANTED: Final = "a file, an id or a piece of it, or `last`"
 
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the newest requests")
     listing.add_argument("--mode", choices=MODES)
-    listing.add_argument("-n", type=int, default=20, help="how many (20)")
+    listing.add_argument("-n", type=_count, default=20, help="how many (20)")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     listing.set_defaults(do=_list)
     showing = commands.add_parser("show", help="one request to read")
@@ -107,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
     comparing.set_defaults(do=_diff)
     _add_replay(commands.add_parser("replay", help="ask a recorded request again, of any backend"))
     return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MOST):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST}, not {text!r}")
+    return int(text)
 
 
 def _add_replay(replaying: argparse.ArgumentParser) -> None:
@@ -125,7 +131,7 @@ def _add_replay(replaying: argparse.ArgumentParser) -> None:
 
 
 def _list(given: argparse.Namespace, settings: Settings, console: Console) -> int:
-    rows = [(path, summary(record)) for path, record in newest(settings.home, given.mode, max(given.n, 0))]
+    rows = [(path, summary(record)) for path, record in newest(settings.home, given.mode, given.n)]
     if given.json:
         for path, row in rows:
             print(json.dumps({**asdict(row), "file": str(path)}))
@@ -133,32 +139,8 @@ def _list(given: argparse.Namespace, settings: Settings, console: Console) -> in
     if not rows:
         console.print("no traces yet: they are kept at debug level 3 (ANYCLAUDE_DEBUG=3)")
         return 0
-    console.print(_table([row for _, row in rows], console.width))
+    console.print(table([row for _, row in rows], console.width))
     return 0
-
-
-def _table(rows: Sequence[Summary], width: int) -> Table:
-    """What all rows have nothing to say about, and what a narrow terminal has no room for, is left out."""
-    columns = ["when", "id", "model", "route", "in", "out", "cost", "ms", "outcome", "last turn"]
-    cells = [_cells(row) for row in rows]
-    shown = [place for place, name in enumerate(columns) if name != "cost" or any(row[place] for row in cells)]
-    if width < _ROOM_FOR_TURNS:
-        shown.pop()
-    table = Table(box=None, pad_edge=False)
-    for place in shown:
-        right = columns[place] in ("in", "out", "cost", "ms")
-        table.add_column(columns[place], justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
-    for row in cells:
-        table.add_row(*(Text(row[place]) for place in shown))
-    return table
-
-
-def _cells(row: Summary) -> list[str]:
-    cost = "" if row.cost is None else f"${row.cost:.4f}"
-    counts = ["" if count is None else str(count) for count in (row.tokens_in, row.tokens_out)]
-    ms = "" if row.ms is None else f"{row.ms:.0f}"
-    when = row.time[5:19].replace("T", " ")
-    return [when, row.id[-8:], row.model, row.role, *counts, cost, ms, row.outcome, row.last_turn]
 
 
 def _show(given: argparse.Namespace, settings: Settings, console: Console) -> int:

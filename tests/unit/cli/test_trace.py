@@ -39,6 +39,20 @@ def write(home: Path, mode: str, number: int, text: str) -> None:
     (folder / f"trace-2026010{number + 1}-000000-000-abcdefg{number}.json").write_text(json.dumps(record))
 
 
+def write_summary(home: Path, model: str, cost: float) -> Path:
+    """The newest trace, with all that a list can show."""
+    write(home, "openrouter", 8, "hello")
+    file = home / ".anyclaude/traces/openrouter/trace-20260109-000000-000-abcdefg8.json"
+    record = json.loads(file.read_text())
+    record |= {
+        "notes": [{"kind": "route", "to": f"openrouter:{model}", "reason": "background"}],
+        "usage": {"input_tokens": 123_456, "output_tokens": 1234, "cost": cost},
+        "timings_ms": {"end": 123_456.7},
+    }
+    file.write_text(json.dumps({**record, "time": "2026-01-09T00:00:00"}))
+    return file
+
+
 def test_list_has_the_newest_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "list", "-n", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -59,6 +73,18 @@ def test_a_list_fits_the_terminal(
     assert len(lines) == 5
     assert max(map(len, lines)) <= columns
     assert ("many words" in lines[1]) == (columns == 120)
+
+
+def test_in_a_narrow_terminal_the_id_is_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    file = write_summary(Path.home(), model="anthropic/claude-sonnet-4.5-and-a-name-that-goes-on", cost=0.0125)
+    assert main(["trace", "list", "-n", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert file.stem[-8:] in lines[1].split()
+    assert {"01-09", "00:00:00", "$0.0125", "complete"} <= {*lines[1].split()}
+    assert "".join(line[24:].split()[0] for line in lines[1:]).endswith("sonnet-4.5-and-a-name-that-goes-on")
 
 
 def test_list_of_a_mode_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +117,8 @@ def test_a_name_that_fits_none_or_many(name: str, capsys: pytest.CaptureFixture[
         ([], "required: COMMAND; see anyclaude trace --help"),
         (["nope"], "invalid choice: 'nope'"),
         (["replay", "last"], "required: --mode; see anyclaude trace replay --help"),
-        (["list", "-n", "x"], "invalid int value: 'x'"),
+        (["list", "-n", "x"], "must be a whole number from 1 to 1000000, not 'x'"),
+        (["list", "-n", "0"], "must be a whole number from 1 to 1000000, not '0'"),
     ],
 )
 def test_a_wrong_word_is_one_sentence(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
