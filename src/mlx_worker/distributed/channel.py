@@ -19,6 +19,7 @@ from typing import Any
 HELLO_SECONDS = 10.0
 SEND_SECONDS = 60
 LONGEST_HELLO = 4096  # bytes
+LONGEST = 1 << 28  # bytes; a million tokens take seven million
 SILENT_SECONDS = 10  # then the system asks whether the peer is still there
 ASKED_TIMES = 3
 
@@ -38,7 +39,7 @@ class Channel:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
         _watch_peer(connection)
         connection.settimeout(None)
-        self._reader = connection.makefile("rb")
+        self._came = bytearray()
 
     def send(self, message: Message) -> None:
         """Raises ChannelClosed."""
@@ -47,19 +48,30 @@ class Channel:
         except OSError as error:
             raise ChannelClosed(str(error)) from error
 
-    def receive(self, longest: int = -1) -> Message:
-        """Wait for a message, however long. Raises ChannelClosed."""
-        try:
-            line = self._reader.readline(longest)
-        except (OSError, ValueError) as error:
-            raise ChannelClosed(str(error)) from error
-        if not line.endswith(b"\n"):
-            raise ChannelClosed("the connection was closed")
+    def receive(self, longest: int = LONGEST) -> Message:
+        """Wait for a message of at most so many bytes. Raises ChannelClosed, and ValueError for what is no JSON."""
+        looked = 0
+        while (end := self._came.find(b"\n", looked)) < 0:
+            looked = len(self._came)
+            if looked > longest:
+                raise ChannelClosed("a message is too long")
+            self._came += self._more()
+        line = bytes(self._came[:end])
+        del self._came[: end + 1]
         message: Message = json.loads(line)
         return message
 
-    def receive_within(self, seconds: float, longest: int = -1) -> Message:
-        """One message that is due, of so many bytes. The channel is of no use after ChannelClosed."""
+    def _more(self) -> bytes:
+        try:
+            piece = self._socket.recv(1 << 16)
+        except OSError as error:
+            raise ChannelClosed(str(error)) from error
+        if not piece:
+            raise ChannelClosed("the connection was closed")
+        return piece
+
+    def receive_within(self, seconds: float, longest: int = LONGEST) -> Message:
+        """One message that is due. The channel is of no use after ChannelClosed."""
         self._socket.settimeout(max(seconds, 0.001))
         message = self.receive(longest)
         self._socket.settimeout(None)

@@ -1,14 +1,11 @@
 """Every rank but the first: makes the leader's calls on its own part of the model until the leader is gone."""
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from mlx_worker.distributed.channel import Channel, ChannelClosed, Message
 from mlx_worker.distributed.shard import SHAPE, Shard
 from mlx_worker.runner import Runner
-
-log = logging.getLogger("mlx_worker")
 
 FAILED_SECONDS = 10.0
 

@@ -95,7 +95,7 @@ def free_ports(count: int) -> int:
     """Raises HostfileError when none are found."""
     for _ in range(50):
         first = random.choice(FREE_PORTS)  # noqa: S311 (no secret)
-        if all(map(_is_free, range(first, first + count))):
+        if first + count <= FREE_PORTS.stop and all(map(_is_free, range(first, first + count))):
             return first
     raise HostfileError(f"no {count} free ports in a row were found on {LOOPBACK}: end some programs")
 

@@ -8,11 +8,11 @@ and end. A follower that ends takes the group with it: every later call raises `
 the engine's thread may swallow, and `lost` is called at once, for an engine that waits or hangs.
 """
 
-import logging
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,6 @@ from mlx_worker.distributed.shard import GENERATION, SHAPE, Shard
 from mlx_worker.engine import AnswerShape, Generation
 from mlx_worker.prefix_entry import Cut
 from mlx_worker.runner import Memory, Runner, Step
-
-log = logging.getLogger("mlx_worker")
 
 LOST = "host {rank} of the group was lost ({why}); all of it starts again, ask again when /health says ready"
 NO_DISK = "the states of a model that is split over machines are not written to disk"
@@ -121,7 +119,8 @@ class LeadingRunner:
         self._call("prefill", kv.number, list(tokens))
 
     def compile(self, tools: Sequence[dict[str, Any]], shape: AnswerShape) -> None:
-        self._followers.tell({"compile": [list(tools), SHAPE.dump_python(shape, mode="json")]})
+        with suppress(GroupLost):  # which is for the engine's thread to hear, not for whoever prepares a request
+            self._followers.tell({"compile": [list(tools), SHAPE.dump_python(shape, mode="json")]})
         self._runner.compile(tools, shape)
 
     def start(self, kv: Handle, asked: Generation) -> int:

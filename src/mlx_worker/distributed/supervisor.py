@@ -18,6 +18,7 @@ from typing import Any
 from mlx_worker.distributed.group import Group
 from mlx_worker.distributed.hostfile import Hostfile, check_backend, connections, port_for, read_hostfile
 from mlx_worker.distributed.orders import CANNOT_SERVE, LOST, Seat
+from mlx_worker.listening import CannotServe
 from mlx_worker.settings import VARIABLES, Settings
 
 STARTING_PORT = 32_323
@@ -47,7 +48,8 @@ def plan_of(file: Path, backend: str | None, starting_port: int, *, pipeline: bo
 
 def supervise(plan: Plan, settings: Settings) -> int:
     """Until told to end by an exception, such as that of a signal. Returns the exit code of a group that cannot serve,
-    or was lost too often."""
+    or was lost too often. Raises CannotServe and HostfileError."""
+    _check_options(settings)
     losses = Losses()
     variables = variables_of(settings, os.environ)
     while True:
@@ -63,6 +65,13 @@ def supervise(plan: Plan, settings: Settings) -> int:
             return LOST
         _say(f"{end.reason}: all ranks start again in {pause:.0f} s")
         threading.Event().wait(pause)
+
+
+def _check_options(settings: Settings) -> None:
+    """Raises CannotServe for what a split model cannot have."""
+    odd = [VARIABLES[name] for name in ("kv_bits", "draft_model") if getattr(settings, name)]
+    if odd:
+        raise CannotServe(f"{odd[0]} does not go with --hostfile: unset it, or serve a model that one machine holds")
 
 
 class Losses:
