@@ -16,6 +16,7 @@ class Limits:
     """Requests, requests, tokens, bytes, entries; folder and bytes of the disk tier; bits of a quantised state.
 
     disk_cache_bytes 0: no disk tier. kv_bits 0: states as the model computes them. draft_model: None, no speculation.
+    max_batch: always 1 where `solo`.
     """
 
     max_queue: int = 64
@@ -27,6 +28,15 @@ class Limits:
     disk_cache_bytes: int = 0
     kv_bits: int = 0
     draft_model: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.solo:
+            object.__setattr__(self, "max_batch", 1)
+
+    @property
+    def solo(self) -> bool:
+        """Whether one sequence is decoded at a time: mlx-lm batches neither quantised states nor draft models."""
+        return bool(self.kv_bits or self.draft_model)
 
 
 @dataclass(eq=False, slots=True)

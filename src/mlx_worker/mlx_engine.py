@@ -213,7 +213,7 @@ def load_model(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
         loaded: tuple[Any, Any, dict[str, Any]] = mlx_lm.load(
             str(folder), tokenizer_config={"trust_remote_code": False}, return_config=True
         )
-    except Exception as error:  # files and formats are many: whatever it is, nothing can be served, and /health says why
+    except Exception as error:  # files and formats are many: whatever it is, nothing can be served, /health says why
         raise ModelLoadError(f"the model {folder} cannot be loaded: {type(error).__name__}: {error}") from error
     return loaded
 

@@ -73,15 +73,21 @@ class GrammarMask:
     def __init__(self, constraint: Constraint) -> None:
         self._constraint = constraint
         self._begun = False
+        self._followed = False
 
     def __call__(self, tokens: Any, logits: Any) -> Any:
         """`tokens`: all so far; the first time the last one is the prompt's, then it is the one just sampled."""
         mx.async_eval(logits)  # type: ignore[no-untyped-call]
-        if self._begun:
+        if self._begun and not self._followed:
             self._constraint.advance(int(tokens[-1].item()))
-        self._begun = True
+        self._begun, self._followed = True, False
         mask = self._constraint.allowed()
         return logits if mask is None else masked(logits, mask)
+
+    def take(self, token: int) -> None:
+        """Follow a token as soon as it is sampled; else the next call does it."""
+        self._constraint.advance(token)
+        self._followed = True
 
 
 def masked(logits: Any, mask: bytes) -> Any:

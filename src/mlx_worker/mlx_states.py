@@ -2,8 +2,8 @@
 
 - A copy is free until one side writes, then all of it is copied, so a copy cut back owns only its part.
 - A state out of a batch is a slice, which would pin the memory of the whole batch.
-- Layers of plain attention can be cut back to any length. All others (recurrent ones, sliding windows once they are
-  full) are put back from a copy made there.
+- Layers of plain attention, quantised or not, can be cut back to any length. All others (recurrent ones, sliding
+  windows once they are full) are put back from a copy made there.
 """
 
 import copy
@@ -17,6 +17,7 @@ import psutil
 from mlx_lm.models.cache import (
     ArraysCache,
     KVCache,
+    QuantizedKVCache,
     can_trim_prompt_cache,
     load_prompt_cache,
     save_prompt_cache,
@@ -28,7 +29,7 @@ from mlx_worker.prefix_entry import Cut
 
 def is_plain(layer: Any) -> bool:
     """Whether a layer's state can be cut back however long it has grown."""
-    return type(layer) is KVCache
+    return type(layer) in (KVCache, QuantizedKVCache)
 
 
 def fork(kv: Sequence[Any], length: int | None = None, cut: Cut | None = None) -> list[Any]:
@@ -49,7 +50,12 @@ def cut_of(kv: Sequence[Any]) -> Cut:
 
 
 def nbytes(kv: Sequence[Any]) -> int:
-    return sum(int(layer.nbytes) for layer in kv if layer is not None)
+    return sum(int(layer.nbytes) for layer in kv if layer is not None and not _is_new(layer))
+
+
+def _is_new(layer: Any) -> bool:
+    """Quantised layers that hold nothing yet cannot tell their bytes."""
+    return isinstance(layer, QuantizedKVCache) and layer.keys is None
 
 
 def evaluate(kv: Sequence[Any]) -> None:
@@ -120,9 +126,15 @@ def _computed(layer: Any) -> int:
 def _own_only_what_is_left(layers: Sequence[Any]) -> None:
     """Without this, the first write would copy the whole state that was cut back, however long it was."""
     for layer in layers:
-        if type(layer) is KVCache and layer.keys is not None:
-            layer.keys = mx.contiguous(layer.keys[..., : layer.offset, :])
-            layer.values = mx.contiguous(layer.values[..., : layer.offset, :])
+        if is_plain(layer) and layer.keys is not None:
+            layer.keys, layer.values = (_begun(part, layer.offset) for part in (layer.keys, layer.values))
+
+
+def _begun(part: Any, length: int) -> Any:
+    """The first tokens of keys or values, which are three arrays where they are quantised."""
+    if isinstance(part, list | tuple):
+        return tuple(mx.contiguous(array[..., :length, :]) for array in part)
+    return mx.contiguous(part[..., :length, :])
 
 
 def _own_recurrent_states(kv: Sequence[Any]) -> None:

@@ -8,6 +8,7 @@ sliding window.
 import argparse
 import importlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,31 +87,51 @@ def build(
     open_thinking: bool = False,
     context: int = 32_768,
     calls: str = "json_tools",
+    head_dim: int = 16,
 ) -> TinyModel:
     """Random weights from a fixed seed: the same folder every time. `open_thinking`: the tail opens `<think>`.
 
-    calls: the name of mlx-lm's parser of its calls.
+    calls: the name of mlx-lm's parser of its calls. head_dim: states can be quantised from 32 on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(open_thinking, MISTRAL_MARKERS if calls == "mistral" else ())
     tokenizer.save_pretrained(folder)
     _add(folder / "tokenizer_config.json", tool_parser_type=calls)
     mx.random.seed(7)
-    model, config = _model(arch, len(tokenizer), tokenizer.eos_token_id, context)
+    model, config = _model(arch, len(tokenizer), tokenizer.eos_token_id, context, head_dim=head_dim)
     _save(folder, model, config)
     return TinyModel(folder, arch)
 
 
 def build_trained(folder: Path) -> TinyModel:
-    """A model that answers each question of ANSWERS with its answer, with WEATHER_TOOL and without tools."""
+    """A model that answers each question of ANSWERS with its answer, with WEATHER_TOOL and without tools. Its state can
+    be quantised."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(open_thinking=False)
     tokenizer.save_pretrained(folder)
     mx.random.seed(7)
-    model, config = _model("qwen3", len(tokenizer), tokenizer.eos_token_id, 32_768, layers=2)
+    model, config = _model("qwen3", len(tokenizer), tokenizer.eos_token_id, 32_768, layers=2, head_dim=32)
     _train(model, _lessons(tokenizer))
     _save(folder, model, config)
     return TinyModel(folder, "qwen3")
+
+
+def build_shallow(whole: Path, folder: Path, layers: int) -> TinyModel:
+    """A model that is the first layers of another: it is often right about what the other one says next."""
+    shutil.copytree(whole, folder)
+    config = json.loads((folder / "config.json").read_text()) | {"num_hidden_layers": layers}
+    (folder / "config.json").write_text(json.dumps(config))
+    weights: Any = mx.load(str(folder / "model.safetensors"))
+    kept = {name: part for name, part in weights.items() if _layer_of(name) < layers}
+    mx.save_safetensors(str(folder / "model.safetensors"), kept, {"format": "mlx"})
+    (folder / "model.safetensors.index.json").unlink()
+    return TinyModel(folder, config["model_type"])
+
+
+def _layer_of(name: str) -> int:
+    """0 for what is outside of all layers."""
+    parts = name.split(".")
+    return int(parts[parts.index("layers") + 1]) if "layers" in parts else 0
 
 
 def _add(file: Path, **fields: str) -> None:
@@ -143,7 +164,9 @@ def _tokenizer(open_thinking: bool, more_markers: Sequence[str] = ()) -> Any:
     )
 
 
-def _model(arch: str, vocabulary: int, eos: int, context: int, layers: int = 4) -> tuple[Any, dict[str, Any]]:
+def _model(
+    arch: str, vocabulary: int, eos: int, context: int, *, layers: int = 4, head_dim: int = 16
+) -> tuple[Any, dict[str, Any]]:
     config: dict[str, Any] = {
         "model_type": arch,
         "hidden_size": 64,
@@ -151,7 +174,7 @@ def _model(arch: str, vocabulary: int, eos: int, context: int, layers: int = 4) 
         "intermediate_size": 128,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "head_dim": 16,
+        "head_dim": head_dim,
         "rms_norm_eps": 1e-6,
         "vocab_size": vocabulary,
         "rope_theta": 10_000.0,

@@ -17,7 +17,8 @@ from mlx_worker.blas import Blas
 from mlx_worker.engine import Engine, EngineStatus
 from mlx_worker.engine_thread import EngineThread
 from mlx_worker.jobs import Limits
-from mlx_worker.mlx_engine import MlxRunner, load_runner
+from mlx_worker.mlx_engine import MlxRunner
+from mlx_worker.mlx_solo import load_as_set
 from mlx_worker.settings import Settings
 
 DEADLINE = 30.0
@@ -93,7 +94,7 @@ class Worker:
 def real_worker(folder: Path, *, settings: Settings | None = None, **limits: Any) -> Iterator[Worker]:
     """The real engine on a model folder, ready when the block begins."""
     limited = Limits(**{"prefill_chunk": 64} | limits)
-    engine = WatchedEngine(lambda: load_runner(folder, limited.max_batch), limited)
+    engine = WatchedEngine(lambda: load_as_set(folder, limited), limited)
     with serving(engine, settings) as url:
         worker = Worker(url, engine)
         worker.until(lambda status: status.state != "loading")

@@ -36,6 +36,17 @@ def window_model(models_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def wide_model(models_folder: Path) -> Path:
+    """Plain attention, with heads wide enough for a quantised state."""
+    return _built(models_folder / "wide", lambda folder: tiny_model.build(folder, head_dim=32))
+
+
+@pytest.fixture(scope="session")
+def wide_hybrid_model(models_folder: Path) -> Path:
+    return _built(models_folder / "wide-hybrid", lambda folder: tiny_model.build(folder, "qwen3_next", head_dim=32))
+
+
+@pytest.fixture(scope="session")
 def small_context_model(models_folder: Path) -> Path:
     return _built(models_folder / "small-context", lambda folder: tiny_model.build(folder, context=100))
 

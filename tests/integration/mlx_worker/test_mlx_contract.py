@@ -12,9 +12,19 @@ from typing import Any
 import mlx.core as mx
 import mlx_lm
 import pytest
-from mlx_lm.generate import BatchGenerator, StopSequences, TextStateMachine, make_text_state_machine
+from mlx_lm.generate import (
+    BatchGenerator,
+    GenerationBatch,
+    StopSequences,
+    TextStateMachine,
+    generate_step,
+    generation_stream,
+    make_text_state_machine,
+    speculative_generate_step,
+)
 from mlx_lm.models.cache import (
     KVCache,
+    QuantizedKVCache,
     can_trim_prompt_cache,
     load_prompt_cache,
     make_prompt_cache,
@@ -22,6 +32,7 @@ from mlx_lm.models.cache import (
     trim_prompt_cache,
 )
 from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_logits_processors, make_sampler
+from mlx_lm.utils import maybe_set_recommended_wired_limit
 
 from mlx_worker.disk_cache import read_head
 
@@ -214,6 +225,94 @@ def test_memory_is_told_and_bounded() -> None:
 
 def test_all_states_can_be_merged_into_a_batch(loaded: tuple[Any, Any, Any], hybrid: Any) -> None:
     assert all(hasattr(layer, "merge") for model in (loaded[0], hybrid) for layer in make_prompt_cache(model))
+
+
+@pytest.fixture(scope="module")
+def wide(wide_model: Path) -> Any:
+    return mlx_lm.load(str(wide_model))[0]
+
+
+def quantised(model: Any, tokens: list[int]) -> Any:
+    kv = [layer.to_quantized(group_size=32, bits=8) for layer in make_prompt_cache(model)]
+    model(mx.array(tokens)[None], cache=kv)
+    mx.eval([layer.state for layer in kv])
+    return kv
+
+
+def test_a_quantised_state_is_cut_and_saved_but_not_batched(wide: Any, tmp_path: Path) -> None:
+    kv = quantised(wide, PROMPT)
+    assert all(type(layer) is QuantizedKVCache and not hasattr(layer, "merge") for layer in kv)
+    assert kv[0].nbytes < computed(wide, PROMPT)[0].nbytes / 3
+    assert len(kv[0].keys) == 3
+    assert trim_prompt_cache(kv, 10) == 10
+    file = tmp_path / "quantised.safetensors"
+    save_prompt_cache(str(file), kv, {})
+    again = load_prompt_cache(str(file))
+    assert [(layer.offset, layer.group_size, layer.bits) for layer in again] == [(len(PROMPT) - 10, 32, 8)] * len(kv)
+    one, other = (wide(mx.array([[4, 5]]), cache=state) for state in (copy.deepcopy(kv), again))
+    assert mx.array_equal(one, other)
+
+
+def test_a_quantised_state_that_holds_nothing_cannot_tell_its_bytes() -> None:
+    """Why mlx_states does not ask it."""
+    with pytest.raises(AttributeError):
+        _ = KVCache().to_quantized(group_size=32, bits=8).nbytes
+
+
+def test_heads_that_do_not_divide_are_refused(loaded: tuple[Any, Any, Any]) -> None:
+    with pytest.raises(ValueError, match="divisible"):
+        quantised(loaded[0], PROMPT)
+
+
+def test_a_single_sequence_writes_into_its_state_and_is_one_token_ahead(
+    loaded: tuple[Any, Any, Any], generator: Any
+) -> None:
+    kv, contexts = computed(loaded[0], PROMPT[:-1]), list[int]()
+
+    def processor(tokens: Any, logits: Any) -> Any:
+        contexts.append(len(tokens))
+        return logits
+
+    steps = generate_step(
+        mx.array(PROMPT[-1:], mx.uint32),
+        loaded[0],
+        max_tokens=5,
+        sampler=make_sampler(0.0),
+        logits_processors=[processor],
+        prompt_cache=kv,
+    )
+    (first, logprobs), (second, _) = next(steps), next(steps)
+    steps.close()
+    assert contexts == [1, 2, 3], "it knows nothing of the prompt before its last token"
+    assert logprobs.shape == (1024,)
+    assert kv[0].offset == len(PROMPT) + 2
+    batched = decoded(generator, computed(loaded[0], PROMPT[:-1]), PROMPT)
+    assert [response.token for response in batched][:2] == [first, second]
+
+
+def test_speculation_asks_processors_about_tokens_that_it_throws_away(loaded: tuple[Any, Any, Any]) -> None:
+    """Why the loop is our own: a grammar and a random stream follow every token once."""
+    asked = 0
+
+    def processor(tokens: Any, logits: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return logits
+
+    steps = speculative_generate_step(
+        mx.array(PROMPT), loaded[0], loaded[0], num_draft_tokens=3, max_tokens=4, logits_processors=[processor]
+    )
+    assert len(list(steps)) == 4 < asked
+
+
+def test_the_parts_of_a_generator_that_are_used_alone() -> None:
+    response = GenerationBatch.Response(1, 2, None, "stop", [], [3])
+    assert (response.uid, response.token, response.finish_reason, response.all_tokens) == (1, 2, "stop", [3])
+    assert maybe_set_recommended_wired_limit() is None or mx.metal.is_available()
+    with mx.stream(generation_stream):
+        assert mx.ones(1).item() == 1
+    matcher = StopSequences([(7,)]).matcher()
+    assert [matcher.advance(token) for token in (5, 7)] == [False, True]
 
 
 def test_sampling_parts() -> None:

@@ -1,6 +1,7 @@
 """Sampling on random weights, where every token is about as likely as any other."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,23 @@ def test_a_seed_reproduces(worker: Worker) -> None:
     asked = {"temperature": 1.5, "top_p": 0.99, "top_k": 500, "min_p": 0.0001}
     first, second, other = (said(worker, **asked, seed=seed) for seed in (5, 5, 6))
     assert first == second != other
+
+
+def test_a_seed_reproduces_in_a_batch(worker: Worker) -> None:
+    """Beside others, with seeds, without and greedy ones, each joining and leaving when it likes."""
+    asked = {"temperature": 1.2, "top_p": 0.95, "max_tokens": 40}
+    alone = [said(worker, **asked, seed=seed) for seed in range(3)]
+    assert len(set(alone)) == 3
+    others: list[dict[str, Any]] = [
+        {**asked, "temperature": None},
+        {**asked, "temperature": 0, "max_tokens": 15},
+        {**asked, "seed": 99},
+    ]
+    with ThreadPoolExecutor(6) as pool:
+        asking = [pool.submit(said, worker, **fields) for fields in others]
+        together = [pool.submit(said, worker, **asked, seed=seed) for seed in range(3)]
+        assert [one.result() for one in together] == alone
+        assert asking[2].result() not in alone
 
 
 def test_without_a_seed_answers_differ(worker: Worker) -> None:
