@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from anyclaude.config.names import named_target
 from anyclaude.diagnosis.findings import Finding
 from anyclaude.launch.env import child_environment
 
@@ -20,6 +21,7 @@ _MANAGED: Final = (
     Path("/Library/Application Support/ClaudeCode/managed-settings.json"),
 )
 _LARGEST_FILE: Final = 4 * 1024 * 1024
+_CLIPPED: Final = 80
 
 
 def environment(environ: Mapping[str, str]) -> list[Finding]:
@@ -85,6 +87,11 @@ def _in_settings(path: Path, settings: Mapping[str, Any]) -> list[Finding]:
     if logins:
         said = f"{path} has {', '.join(logins)}, another login than the one that anyclaude hands to claude"
         found.append(Finding("settings", "warning", said, f"remove it from {path} if claude asks for a login"))
+    model = settings.get("model")
+    if isinstance(model, str) and named_target(model, {}) is not None:
+        said = f"{path} names {model[:_CLIPPED]} as the model, as /model saves it with Enter: without anyclaude nobody knows it"
+        step = f"pick another in /model, or remove `model` from {path}; `s` in /model picks for one session"
+        found.append(Finding("settings", "warning", said, step))
     return found
 
 

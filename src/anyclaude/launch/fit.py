@@ -54,6 +54,7 @@ _COMMANDS: Final = """
     agents auth auto-mode doctor gateway install mcp plugin plugins project setup-token ultrareview update upgrade
 """
 SUBCOMMANDS: Final = frozenset(_COMMANDS.split())
+_TELLING: Final = frozenset({"--version", "-v", "--help", "-h"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,12 @@ class Launch:
     arguments: tuple[str, ...]
     prompt_tokens: int
     note: str | None = None
+
+
+def needs_no_model(given: Sequence[str]) -> bool:
+    """Whether claude is only asked for its version or its help, and so talks to nobody."""
+    asked = given[-1:] if given and given[0] in SUBCOMMANDS else given[:1]
+    return bool(_TELLING.intersection(asked))
 
 
 def fit(given: Sequence[str], window: int | None, tools: bool | None, *, full: bool = False) -> Launch:

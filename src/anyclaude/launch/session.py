@@ -15,8 +15,8 @@ from anyclaude.config.names import tier_names
 from anyclaude.config.routes import routes_of
 from anyclaude.errors import SetupError
 from anyclaude.launch.claude import find_claude, run_claude
-from anyclaude.launch.env import child_environment, claude_environment, claude_exports
-from anyclaude.launch.fit import Launch, fit
+from anyclaude.launch.env import child_environment, claude_environment, claude_exports, without_foreign_keys
+from anyclaude.launch.fit import Launch, fit, needs_no_model
 from anyclaude.launch.opening import opened_backend
 from anyclaude.launch.signals import Signals, interruptible
 from anyclaude.launch.steering import steered
@@ -76,6 +76,9 @@ class _Session:
 
     async def run(self) -> int:
         program = None if self.settings.proxy_only else find_claude(self.environ)
+        if program and needs_no_model(self.claude_args):
+            command = [program, *self.claude_args]
+            return await run_claude(command, without_foreign_keys(self.environ), self.signals)
         token = launch_token(self.settings)
         async with AsyncExitStack() as open_parts:
             opening = opened_backend(self.settings, self.environ, self.screen, self.parts.open_backend)

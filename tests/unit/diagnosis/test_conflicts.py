@@ -72,3 +72,12 @@ def test_only_a_failure_changes_the_exit_code() -> None:
     failed = Finding("a", "failure", "wrong", "mend it")
     assert exit_code([Finding("a", "ok", "well"), failed]) == 1
     assert exit_code(softened([failed])) == 0
+
+
+def test_a_model_that_only_a_launch_of_ours_knows_is_told(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"model": "anthropic/openrouter:google/gemini-2.5-flash"}')
+    (tmp_path / "settings.local.json").write_text('{"model": "opus"}')
+    (found,) = settings_files(tmp_path / "no", tmp_path / "no", {"CLAUDE_CONFIG_DIR": str(tmp_path)})
+    assert found.status == "warning"
+    assert "names anthropic/openrouter:google/gemini-2.5-flash" in found.said
+    assert "remove `model`" in str(found.next_step)

@@ -3,7 +3,7 @@
 import pytest
 
 from anyclaude.errors import SetupError
-from anyclaude.launch.fit import SHARE, WITH_TOOLS, WITHOUT_TOOLS, fit
+from anyclaude.launch.fit import SHARE, WITH_TOOLS, WITHOUT_TOOLS, fit, needs_no_model
 
 CORE = "Bash,Read,Edit,Write"
 MIDDLE = "Bash,Read,Edit,Write,TaskCreate,TaskUpdate,TaskList,AskUserQuestion,ExitPlanMode,WebFetch"
@@ -88,3 +88,19 @@ def test_sizes_fall_and_leave_room(sizes: tuple[object, ...]) -> None:
 
 def test_nothing_is_said_of_tools_that_the_person_chose() -> None:
     assert fit(["--tools", "Read"], 8_192, True).note is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], False),
+        (["--version"], True),
+        (["-h"], True),
+        (["mcp", "--help"], True),
+        (["mcp", "list"], False),
+        (["-p", "--help"], False),
+        (["what does --version do?"], False),
+    ],
+)
+def test_who_asks_for_a_version_needs_no_model(given: list[str], expected: bool) -> None:
+    assert needs_no_model(given) is expected
