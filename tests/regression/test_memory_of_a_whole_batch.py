@@ -10,7 +10,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlx_worker.engine import Sampling
+from mlx_worker.engine import Generation, Prompt, Sampling
 from mlx_worker.mlx_engine import MlxRunner, load_runner
 from tests.support import tiny_model
 
@@ -29,7 +29,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlxRunner:
 def started(runner: MlxRunner, max_tokens: int) -> int:
     kv = runner.new_kv()
     runner.prefill(kv, PROMPT[:-1])
-    return runner.start(kv, PROMPT, max_tokens, Sampling(temperature=0.0))
+    return runner.start(kv, Generation(Prompt(tuple(PROMPT)), max_tokens, Sampling(temperature=0.0)))
 
 
 def dropped(runner: MlxRunner, uids: list[int]) -> Any:

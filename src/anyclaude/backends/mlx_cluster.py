@@ -18,7 +18,8 @@ PROFILE: Final = Profile(
     top_k=True,
     thinking_switch=True,
     thinking_field="reasoning_content",
-    response_format=False,
+    none_tool_choice=True,
+    response_format_with_tools=True,
 )
 
 

@@ -36,7 +36,7 @@ def follow_up(worker: Worker) -> Any:
 
 
 def test_a_restarted_worker_goes_on_where_it_was(model: Path, tmp_path: Path) -> None:
-    disk = {"disk_cache_dir": tmp_path, "disk_cache_bytes": 1 << 30}
+    disk: dict[str, Any] = {"disk_cache_dir": tmp_path, "disk_cache_bytes": 1 << 30}
     with real_worker(model, **disk) as worker:
         cold = computed(worker.ask(ASKED, max_tokens=8))
     with real_worker(model) as worker:
@@ -49,7 +49,7 @@ def test_a_restarted_worker_goes_on_where_it_was(model: Path, tmp_path: Path) ->
 
 
 def test_a_damaged_file_costs_its_tokens_and_nothing_else(model: Path, tmp_path: Path) -> None:
-    disk = {"disk_cache_dir": tmp_path, "disk_cache_bytes": 1 << 30}
+    disk: dict[str, Any] = {"disk_cache_dir": tmp_path, "disk_cache_bytes": 1 << 30}
     with real_worker(model, **disk) as worker:
         worker.ask(ASKED, max_tokens=8)
     for file in files(tmp_path):
