@@ -49,7 +49,7 @@ Our flags:
   --full-tools    all of Claude Code's tools, even when the model's window is small for them
   --show-config   print every setting with its origin, and end
   --config-schema print the JSON schema of the settings files, and end
-  --trust         believe this directory's .anyclauderc.json, as it is now, in all that it sets
+  --trust         believe this directory's settings files, as they are now, in all that they set
   --check-setup   look for what would stop a launch, and say what to do about it; --json for scripts
   --test-model    try out whether the model is fit for Claude Code; --json for scripts, --save to keep what it finds
   --version       our version

@@ -161,7 +161,7 @@ def _checked(record: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     body = request_of(record)
     if settings.mode == "claude" and settings.backends.claude.api_key is None:
         raise SetupError("asking Claude again needs a key: set ANTHROPIC_API_KEY or backends.claude.apiKey")
-    if settings.mode == "mlx-cluster" and not settings.backends.mlx_cluster.nodes:
+    if settings.mode == "mlx-cluster" and settings.backends.mlx_cluster.is_empty:
         raise SetupError("a replay starts no worker: start one, and set MLX_CLUSTER_NODES")
     if settings.mode != "claude":
         try:

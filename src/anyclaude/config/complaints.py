@@ -20,9 +20,11 @@ ALLOWED: Final[Mapping[FieldPath, str]] = {
     ("backends", "lmstudio", "url"): "an http:// or https:// URL, as in http://localhost:1234/v1",
     ("backends", "openrouter", "url"): "an http:// or https:// URL, as in https://openrouter.ai/api/v1",
     ("backends", "claude", "url"): "an http:// or https:// URL, as in https://api.anthropic.com",
-    ("backends", "mlx_cluster", "nodes"): 'a JSON list, as in [{"id": "mac1", "url": "http://mac1.local:8081"}]',
-    ("backends", "mlx_cluster", "health_interval"): "a whole number of milliseconds above 0",
+    ("backends", "mlx_cluster", "health", "check_interval_ms"): "a whole number of milliseconds from 100 to 3600000",
+    ("backends", "mlx_cluster", "routing", "strategy"): "one of round-robin, least-loaded, cache-aware, latency-based",
+    ("backends", "mlx_cluster", "discovery", "found_by"): "one of static, dns, mdns",
 }
+A_LIST_OF_NODES: Final = 'a JSON list, as in [{"id": "mac1", "url": "http://mac1.local:8081"}]'
 _SHOWN: Final[frozenset[str]] = frozenset(
     {"bool_parsing", "int_parsing", "literal_error", "greater_than", "greater_than_equal", "less_than_equal"}
 )

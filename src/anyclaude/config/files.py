@@ -17,7 +17,7 @@ from typing import Any, Final, Never
 
 from pydantic import BaseModel
 
-from anyclaude.config.items import Item
+from anyclaude.config.items import FieldPath, Item
 from anyclaude.config.model import Settings
 from anyclaude.config.upstreams import json_key
 from anyclaude.errors import SetupError
@@ -30,6 +30,12 @@ NOT_IN_FILES: Final = frozenset({"home"})
 """Settings that have no key in a file: the record of trusted files lies in `home`, so no file may move it."""
 
 _CLIPPED: Final = 60
+_MOVED: Final = {
+    "nodes": "discovery.nodes",
+    "strategy": "routing.strategy",
+    "healthInterval": "health.checkIntervalMs",
+}
+"""Keys of the cluster that were elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,16 @@ def items(found: Found) -> list[Item]:
 
     Raises SetupError for what is not UTF-8, not JSON, not an object, or a key that is not known.
     """
+    return taken_apart(found, Settings, (), '{"backend": "lmstudio"}')
+
+
+def taken_apart(found: Found, model: type[BaseModel], path: FieldPath, example: str) -> list[Item]:
+    """What the file sets along `model`, which stands at `path` of the settings. Raises SetupError like `items`."""
     tree = parsed(found)
     if not isinstance(tree, dict):
-        raise SetupError(f'{found.label} must hold a JSON object, as in {{"backend": "lmstudio"}}')
+        raise SetupError(f"{found.label} must hold a JSON object, as in {example}")
     tree.pop("$schema", None)
-    return list(_items(Settings, tree, found.label, (), ()))
+    return list(_items(model, tree, found.label, path, ()))
 
 
 def _open(path: Path) -> tuple[int, bool]:
@@ -164,6 +175,8 @@ def _items(
 def _unknown(key: str, fields: Mapping[str, str]) -> str:
     if key in NOT_IN_FILES:
         return "cannot be set in a file: logs, traces and the record of trusted files always lie in ~/.anyclaude"
+    if key in _MOVED and "discovery" in fields:
+        return f"is not a known key any more; it is {_MOVED[key]} now"
     if key in fields.values():
         return f"is not a known key; did you mean {json_key(key)}?"
     folded = {known.casefold(): known for known in fields}

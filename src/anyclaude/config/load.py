@@ -14,9 +14,10 @@ from typing import Any, Final
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from anyclaude.config.choices import choices
-from anyclaude.config.complaints import ALLOWED, complaint
+from anyclaude.config.cluster_file import cluster_items, items_of, own_cluster_file, project_cluster_file
+from anyclaude.config.complaints import A_LIST_OF_NODES, complaint
+from anyclaude.config.files import Found, project_file, user_file
 from anyclaude.config.files import items as file_items
-from anyclaude.config.files import project_file, user_file
 from anyclaude.config.items import FieldPath, Item
 from anyclaude.config.model import Settings
 from anyclaude.config.saved_profiles import by_field, mended_by_hand, origin_of, saved_items
@@ -25,6 +26,8 @@ from anyclaude.errors import SetupError
 
 _PROMPTED: Final = ("lmstudio", "openrouter", "mlx_cluster")
 """Backends with a prompt chain: one variable sets it for all of them."""
+
+_NODES: Final = ("backends", "mlx_cluster", "discovery", "nodes")
 
 VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "ANYCLAUDE_MODE": (("mode",),),
@@ -44,9 +47,11 @@ VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "ANTHROPIC_BASE_URL": (("backends", "claude", "url"),),
     "ANTHROPIC_API_KEY": (("backends", "claude", "api_key"),),
     "MLX_CLUSTER_ENABLED": (("backends", "mlx_cluster", "enabled"),),
-    "MLX_CLUSTER_NODES": (("backends", "mlx_cluster", "nodes"),),
-    "MLX_CLUSTER_STRATEGY": (("backends", "mlx_cluster", "strategy"),),
-    "MLX_CLUSTER_HEALTH_INTERVAL": (("backends", "mlx_cluster", "health_interval"),),
+    "MLX_CLUSTER_DISCOVERY": (("backends", "mlx_cluster", "discovery", "found_by"),),
+    "MLX_CLUSTER_NODES": (_NODES,),
+    "MLX_CLUSTER_KEY": (("backends", "mlx_cluster", "discovery", "key"),),
+    "MLX_CLUSTER_STRATEGY": (("backends", "mlx_cluster", "routing", "strategy"),),
+    "MLX_CLUSTER_HEALTH_INTERVAL": (("backends", "mlx_cluster", "health", "check_interval_ms"),),
     "ANYCLAUDE_SMART_PROMPT": tuple(("backends", name, "smart_system_prompt") for name in _PROMPTED),
     "ANYCLAUDE_SAFE_FILTER": tuple(("backends", name, "safe_system_filter") for name in _PROMPTED),
     "ANYCLAUDE_FILTER_TIER": tuple(("backends", name, "filter_tier") for name in _PROMPTED),
@@ -93,9 +98,10 @@ def resolve(
         return merge(above)
     found = user_file(home, environ)
     own = _checked(file_items(found)) if found else []
-    project, notices = _project_items(cwd, home)
-    resolved = merge([_saved_items(home), own, project, *above])
-    return replace(resolved, notices=(*notices, *choices(resolved.settings, resolved.origins, project)))
+    project, notices = _believed(project_file(cwd, home), home)
+    cluster, more = _believed(project_cluster_file(cwd, home), home)
+    resolved = merge([_saved_items(home), own, _own_cluster_items(home), project, cluster, *above])
+    return replace(resolved, notices=(*notices, *more, *choices(resolved.settings, resolved.origins, project)))
 
 
 def _saved_items(home: Path) -> list[Item]:
@@ -103,9 +109,14 @@ def _saved_items(home: Path) -> list[Item]:
         return _checked(saved_items(home))
 
 
-def _project_items(cwd: Path, home: Path) -> tuple[list[Item], list[str]]:
-    found = project_file(cwd, home)
-    return believed(found, _checked(file_items(found)), home) if found else ([], [])
+def _own_cluster_items(home: Path) -> list[Item]:
+    found = own_cluster_file(home)
+    return _checked(cluster_items(found)) if found else []
+
+
+def _believed(found: Found | None, home: Path) -> tuple[list[Item], list[str]]:
+    """What counts of a file of the working directory, and what is said about the rest."""
+    return believed(found, _checked(items_of(found)), home) if found else ([], [])
 
 
 def _checked(items: list[Item]) -> list[Item]:
@@ -157,14 +168,14 @@ def _validated(chosen: Mapping[FieldPath, Item], *, strict: bool = False) -> Set
 
 
 def _decoded(name: str, path: FieldPath, text: str) -> object:
-    if path != ("backends", "mlx_cluster", "nodes"):
+    if path != _NODES:
         return text.strip()
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise SetupError(f"{name} is not JSON ({error}); it must be {ALLOWED[path]}") from None
+        raise SetupError(f"{name} is not JSON ({error}); it must be {A_LIST_OF_NODES}") from None
     if not isinstance(value, list):
-        raise SetupError(f"{name} must be {ALLOWED[path]}")
+        raise SetupError(f"{name} must be {A_LIST_OF_NODES}")
     return value
 
 

@@ -1,8 +1,8 @@
-"""Whether the settings file of a directory is believed.
+"""Whether the settings files of a directory are believed.
 
-A repository can bring a `.anyclauderc.json`, so that file may only choose among what is the user's own anyway: backend,
-models, prompt options. What could send prompts or keys elsewhere counts only after `anyclaude --trust`, which records
-the directory with the hash of the file, so that a file which changes is a stranger again.
+A repository can bring a `.anyclauderc.json` and a `mlx-cluster.json`, so these may only choose among what is the user's
+own anyway: backend, models, prompt options, how nodes are asked. What could send prompts or keys elsewhere counts only
+after `anyclaude --trust`, which records each file with its hash, so that one which changes is a stranger again.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from anyclaude.config import cluster_file
 from anyclaude.config.files import Found, project_file
-from anyclaude.config.files import items as file_items
 from anyclaude.config.items import FieldPath, Item
 from anyclaude.config.own_files import locked, write_private
 from anyclaude.config.upstreams import Prompting
@@ -24,7 +24,7 @@ _FREE: Final = frozenset({"model", "fallback", *Prompting.model_fields})
 
 _ROOT: Final = 0
 _NEXT_STEP: Final = "look at the file, then run `anyclaude --trust`"
-_OWN_FILE: Final = "what you want of it belongs in ~/.anyclauderc.json"
+_OWN_FILE: Final = "what you want of it belongs in {}"
 
 
 def is_free(path: FieldPath) -> bool:
@@ -34,16 +34,18 @@ def is_free(path: FieldPath) -> bool:
             return True
         case ("backends", _, name):
             return name in _FREE
+        case ("backends", "mlx_cluster", "routing" | "health" | "cache", _):
+            return True
     return False
 
 
 def distrust(found: Found, home: Path) -> str | None:
     """Why the file is not believed, with the next step; None when it is. Raises SetupError for a broken record."""
     if found.linked:
-        return f"because the file is a link; {_OWN_FILE}"
+        return f"because the file is a link; {_own_file(found)}"
     if found.owner not in (_ROOT, os.getuid()):
-        return f"because the file belongs to another user; {_OWN_FILE}"
-    recorded = _recorded(home).get(_directory(found))
+        return f"because the file belongs to another user; {_own_file(found)}"
+    recorded = _recorded(home).get(_place(found))
     if recorded is None:
         return f"because this directory is not trusted; {_NEXT_STEP}"
     if recorded != _hash(found):
@@ -63,15 +65,23 @@ def believed(found: Found, items: Sequence[Item], home: Path) -> tuple[list[Item
 
 
 def trust(cwd: Path, home: Path) -> str:
-    """Record that the file of the directory is believed as it is now, and say so in one sentence. Raises SetupError."""
-    found = project_file(cwd, home)
-    if found is None:
+    """Record that the files of the directory are believed as they are now, and say so. Raises SetupError."""
+    there = (project_file(cwd, home), cluster_file.project_cluster_file(cwd, home))
+    found = [file for file in there if file is not None]
+    if not found:
         raise SetupError("there is nothing to trust: this directory has no .anyclauderc.json of its own")
-    if found.linked or found.owner not in (_ROOT, os.getuid()):
-        raise SetupError(f"{found.path} cannot be trusted, {distrust(found, home)}")
-    strange = [item for item in file_items(found) if not is_free(item.path)]
+    for file in found:
+        if file.linked or file.owner not in (_ROOT, os.getuid()):
+            raise SetupError(f"{file.path} cannot be trusted, {distrust(file, home)}")
+    said = [_trusted(file) for file in found]
     with locked(_store(home)):
-        write_private(_store(home), {**_recorded(home), _directory(found): _hash(found)})
+        write_private(_store(home), {**_recorded(home), **{_place(file): _hash(file) for file in found}})
+    return "; ".join(said)
+
+
+def _trusted(found: Found) -> str:
+    """What it means to trust that file. Raises SetupError for one that is broken."""
+    strange = [item for item in cluster_file.items_of(found) if not is_free(item.path)]
     says = f"it sets {_names(strange)}" if strange else "it sets nothing that needs it"
     return f"{found.path} is trusted as it is now; {says}"
 
@@ -80,8 +90,14 @@ def _names(items: Sequence[Item]) -> str:
     return ", ".join(item.origin.partition(": ")[2] for item in items)
 
 
-def _directory(found: Found) -> str:
-    return str(found.path.parent.resolve())
+def _place(found: Found) -> str:
+    """Under what the file is recorded: the settings file of a directory by the directory, another by itself."""
+    folder = found.path.parent.resolve()
+    return str(folder / found.path.name if found.path.name == cluster_file.NAME else folder)
+
+
+def _own_file(found: Found) -> str:
+    return _OWN_FILE.format(cluster_file.OWN if found.path.name == cluster_file.NAME else "~/.anyclauderc.json")
 
 
 def _hash(found: Found) -> str:

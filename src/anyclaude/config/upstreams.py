@@ -3,17 +3,26 @@
 No backend's key has a default that is a secret; LM Studio's is the word that it expects when it checks nothing.
 """
 
-from typing import Annotated, Any, Final, Literal
+import re
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
 from anyclaude.prompt.options import FilterTier, SlimTools
 
 Strategy = Literal["round-robin", "least-loaded", "cache-aware", "latency-based"]
 
-_OWN_KEYS: Final = {"url": "baseUrl", "mode": "backend", "mlx_cluster": "mlx-cluster"}
+Finding = Literal["static", "dns", "mdns"]
+
+LONGEST_LIST: Final = 1000
+"""Nodes that can be named."""
+SHORTEST_KEY: Final = 16
+"""Characters of a cluster's key: whoever asks for a proof can try keys at home."""
+
+_NODE_ID: Final = re.compile(r"[\w.:@-]([\w .:@-]{0,62}[\w.:@-])?")
+_OWN_KEYS: Final = {"url": "baseUrl", "mode": "backend", "mlx_cluster": "mlx-cluster", "found_by": "mode"}
 
 
 def json_key(name: str) -> str:
@@ -107,6 +116,25 @@ class Claude(Frozen):
     fallback: tuple[str, ...] = ()
 
 
+def _node_id(value: str) -> str:
+    if not _NODE_ID.fullmatch(value):
+        raise ValueError("must be 1 to 64 letters, digits, spaces or any of . : @ _ -")
+    return value
+
+
+def _node_url(value: str) -> str:
+    parts = urlsplit(value)
+    try:
+        usable = parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("must have a port from 1 to 65535, or none")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must be the address alone: no login (that is `token`), no query, no fragment")
+    return value
+
+
 class NodeKeys(Frozen):
     """A node's own keys are those of the seed's list: `id`, `url`."""
 
@@ -114,24 +142,111 @@ class NodeKeys(Frozen):
 
 
 class Node(NodeKeys):
-    """One worker of the cluster. `url` with or without `/v1`."""
+    """One worker of the cluster. `url` with or without `/v1`. token: what it wants of every request."""
 
-    id: str
-    url: HttpUrl
+    id: Annotated[str, AfterValidator(_node_id)]
+    url: Annotated[HttpUrl, AfterValidator(_node_url)]
     token: SecretStr | None = None
 
 
-class MlxCluster(Prompting):
-    """health_interval: milliseconds between two health checks of a node."""
+def _cluster_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SHORTEST_KEY:
+        raise ValueError(f"must be at least {SHORTEST_KEY} characters, the same as the workers' MLX_WORKER_TOKEN")
+    return value
 
+
+class Discovery(Frozen):
+    """Where nodes are found.
+
+    found_by: `static`: they are those of `nodes`. `dns`: every address that a node's name has is a node. `mdns`: those
+    of `nodes`, and whoever announces itself in the local network and proves that it knows the key.
+    key: the one secret that the workers of the cluster have in common.
+    """
+
+    found_by: Finding = "static"
+    nodes: tuple[Node, ...] = ()
+    key: Annotated[SecretStr, AfterValidator(_cluster_key)] | None = None
+
+    @field_validator("nodes")
+    @classmethod
+    def _told_apart(cls, nodes: tuple[Node, ...], known: ValidationInfo) -> tuple[Node, ...]:
+        if len(nodes) > LONGEST_LIST:
+            raise ValueError(f"must hold at most {LONGEST_LIST} nodes")
+        _refuse_repeated("id", [node.id for node in nodes])
+        _refuse_repeated("url", [node.url.removesuffix("/v1") for node in nodes])
+        if known.data.get("found_by") == "dns" and any(node.url.startswith("https:") for node in nodes):
+            raise ValueError("must have http:// URLs with mode dns: a certificate is for a name, not for its addresses")
+        return nodes
+
+
+def _refuse_repeated(key: str, values: list[str]) -> None:
+    first: dict[str, int] = {}
+    for place, value in enumerate(values, 1):
+        if first.setdefault(value, place) != place:
+            raise ValueError(f"must not repeat itself: entries {first[value]} and {place} have the same {key}")
+
+
+class Routing(Frozen):
+    """max_retries: other nodes that are asked after the first one failed. retry_delay_ms: before each of them."""
+
+    strategy: Strategy = "cache-aware"
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    retry_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 100
+
+
+class Health(Frozen):
+    """check_interval_ms, timeout_ms: of the probes of a node. max_consecutive_failures: then it is not asked any more.
+
+    unhealthy_threshold: the share of its last requests, 0 to 1, that may fail before it counts as unwell.
+    """
+
+    check_interval_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 30_000
+    timeout_ms: Annotated[int, Field(ge=10, le=600_000)] = 5_000
+    max_consecutive_failures: Annotated[int, Field(ge=1, le=1_000)] = 3
+    unhealthy_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
+class KnownPrefixes(Frozen):
+    """What is believed of the nodes' caches.
+
+    max_cache_age_sec, max_cache_size_tokens: bounds of what is remembered of one node. min_cache_hit_rate: 0 to 1;
+    below it, where a prompt was is no reason to send it there again.
+    """
+
+    max_cache_age_sec: Annotated[int, Field(ge=1)] = 3_600
+    max_cache_size_tokens: Annotated[int, Field(ge=1)] = 1_000_000
+    min_cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = 0.7
+
+
+class Cluster(Frozen):
+    """What `mlx-cluster.json` holds. The same keys are in `backends.mlx-cluster` of a settings file."""
+
+    discovery: Discovery = Discovery()
+    routing: Routing = Routing()
+    health: Health = Health()
+    cache: KnownPrefixes = KnownPrefixes()
+
+
+class MlxCluster(Cluster, Prompting):
     enabled: bool = True
     model: str = "current-model"
-    nodes: tuple[Node, ...] = ()
-    strategy: Strategy = "cache-aware"
-    health_interval: Annotated[int, Field(gt=0)] = 30_000
     fallback: tuple[str, ...] = ()
     safe_system_filter: bool = True
     slim_tools: SlimTools = "noise"
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Those that are named; others may be found."""
+        return self.discovery.nodes
+
+    @property
+    def is_empty(self) -> bool:
+        """No node is named, and none is looked for: a worker is started here."""
+        return not self.discovery.nodes and self.discovery.found_by != "mdns"
+
+    def of(self, *nodes: Node) -> Self:
+        """The same cluster with these nodes and no others."""
+        return self.model_copy(update={"discovery": Discovery(nodes=nodes, key=self.discovery.key)})
 
 
 class Backends(Frozen):

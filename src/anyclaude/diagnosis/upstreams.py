@@ -60,7 +60,7 @@ async def every_backend(settings: Settings, opening: Opening, deadline: float = 
 
 async def _one(target: Target, settings: Settings, opening: Opening, deadline: float) -> list[Finding]:
     area, step = str(target), _STEPS[target.backend]
-    if target.backend == "mlx-cluster" and not settings.backends.mlx_cluster.nodes:
+    if target.backend == "mlx-cluster" and settings.backends.mlx_cluster.is_empty:
         return [Finding(area, "ok", "no node is configured, so every launch starts a worker of its own")]
     try:
         async with asyncio.timeout(deadline):

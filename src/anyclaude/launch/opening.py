@@ -30,7 +30,7 @@ async def opened_backend(
     """
     worker = None
     async with AsyncExitStack() as open_parts:
-        if settings.mode == "mlx-cluster" and not settings.backends.mlx_cluster.nodes:
+        if settings.mode == "mlx-cluster" and settings.backends.mlx_cluster.is_empty:
             worker = await open_parts.enter_async_context(local_worker(settings.model, environ, watcher))
             settings = _with_node(settings, worker.node)
         backend = open_backend(settings)
@@ -58,6 +58,6 @@ def _unasked(settings: Settings) -> ModelInfo:
 
 def _with_node(settings: Settings, node: Node) -> Settings:
     """The settings for a worker of our own, which has one model."""
-    cluster = settings.backends.mlx_cluster.model_copy(update={"nodes": (node,)})
+    cluster = settings.backends.mlx_cluster.of(node)
     backends = settings.backends.model_copy(update={"mlx_cluster": cluster})
     return settings.model_copy(update={"backends": backends, "model": None})

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from anyclaude.backends.base import Backend, Caller
 from anyclaude.backends.registry import open_backend, open_router
 from anyclaude.config.model import Mode, ProfileChange, Settings
-from anyclaude.config.upstreams import Backends, LMStudio, MlxCluster, Node, OpenRouter
+from anyclaude.config.upstreams import Backends, Discovery, LMStudio, MlxCluster, Node, OpenRouter
 from anyclaude.wire.events import TextDelta
 from tests.support.journal import Notes
 from tests.support.openai_upstream import OpenAIUpstream
@@ -35,7 +35,7 @@ def settings_for(mode: Mode, url: str, home: Path, **profiles: ProfileChange) ->
     backends = Backends(
         lmstudio=LMStudio(url=url),
         openrouter=OpenRouter(url=url, api_key=SecretStr(KEY), model=MODEL),
-        mlx_cluster=MlxCluster(nodes=(Node(id="one", url=url),)),
+        mlx_cluster=MlxCluster(discovery=Discovery(nodes=(Node(id="one", url=url),))),
     )
     return Settings(mode=mode, home=home, backends=backends, profiles=profiles)
 

@@ -93,7 +93,7 @@ BROKEN = [
     ('{"backends": {"lmstudio": {"fallback": "m"}}}', "backends.lmstudio.fallback must be a list"),
     ('{"backends": {"lmstudio": {"baseUrl": "hunter2"}}}', "backends.lmstudio.baseUrl must be an http:// or https://"),
     ('{"backends": {"openrouter": {"provider": []}}}', "backends.openrouter.provider must be a JSON object"),
-    ('{"backends": {"mlx-cluster": {"nodes": [{"id": "a"}]}}}', "backends.mlx-cluster.nodes: entry 1, url is missing"),
+    ('{"backends": {"mlx-cluster": {"nodes": []}}}', "nodes is not a known key any more; it is discovery.nodes now"),
     ('{"profiles": {"m": {"contextWindow": 0}}}', "profiles: m, contextWindow must be greater than 0"),
 ]
 
@@ -143,8 +143,10 @@ def test_what_is_no_settings_file(home: Path, capsys: pytest.CaptureFixture[str]
         ("ANYCLAUDE_TRUNCATE_PROMPT", "x", "must be true or false"),
         ("ANYCLAUDE_FILTER_TIER", "max", "must be 'auto', 'minimal', 'moderate', 'aggressive' or 'extreme', not 'max'"),
         ("MLX_CLUSTER_ENABLED", "x", "must be true or false"),
-        ("MLX_CLUSTER_STRATEGY", "random", "must be 'round-robin', 'least-loaded', 'cache-aware' or 'latency-based'"),
-        ("MLX_CLUSTER_HEALTH_INTERVAL", "0", "must be a whole number of milliseconds above 0, not '0'"),
+        ("MLX_CLUSTER_STRATEGY", "random", "must be one of round-robin, least-loaded, cache-aware, latency-based, not"),
+        ("MLX_CLUSTER_DISCOVERY", "lan", "must be one of static, dns, mdns, not 'lan'"),
+        ("MLX_CLUSTER_KEY", "hunter2", "must be at least 16 characters, the same as the workers' MLX_WORKER_TOKEN"),
+        ("MLX_CLUSTER_HEALTH_INTERVAL", "0", "must be a whole number of milliseconds from 100 to 3600000, not '0'"),
         ("OPENROUTER_BASE_URL", "hunter2", "must be an http:// or https:// URL, as in https://openrouter.ai/api/v1"),
     ],
 )
@@ -167,9 +169,9 @@ def test_show_config_masks_secrets_and_logins(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LMSTUDIO_URL", "http://me:hunter2@h:1/v1?key=hunter2")
-    for name in ("LMSTUDIO_API_KEY", "OPENROUTER_API_KEY", "ANYCLAUDE_AUTH_TOKEN"):
-        monkeypatch.setenv(name, "hunter2")
-    monkeypatch.setenv("MLX_CLUSTER_NODES", '[{"id": "a", "url": "http://u:hunter2@a", "token": "hunter2"}]')
+    for name in ("LMSTUDIO_API_KEY", "OPENROUTER_API_KEY", "ANYCLAUDE_AUTH_TOKEN", "MLX_CLUSTER_KEY"):
+        monkeypatch.setenv(name, "hunter2 of the cluster")
+    monkeypatch.setenv("MLX_CLUSTER_NODES", '[{"id": "a", "url": "http://a", "token": "hunter2"}]')
     assert main(["--show-config", "--mode=claude"]) == 0
     shown = capsys.readouterr().out
     rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines()}

@@ -4,13 +4,14 @@ from pydantic import SecretStr
 
 from anyclaude.config.model import Settings
 from anyclaude.config.secrets import secrets_of
-from anyclaude.config.upstreams import Backends, MlxCluster, Node, OpenRouter
+from anyclaude.config.upstreams import Backends, Discovery, MlxCluster, Node, OpenRouter
 
 
 def test_secrets_of_settings_and_environment() -> None:
     node = Node(id="a", url="http://a", token=SecretStr("token-of-a-node"))
     backends = Backends(
-        openrouter=OpenRouter(api_key=SecretStr("key-of-openrouter")), mlx_cluster=MlxCluster(nodes=(node,))
+        openrouter=OpenRouter(api_key=SecretStr("key-of-openrouter")),
+        mlx_cluster=MlxCluster(discovery=Discovery(nodes=(node,))),
     )
     settings = Settings(auth_token=SecretStr("token-of-the-launch"), backends=backends)
     environ = {

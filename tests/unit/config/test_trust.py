@@ -62,7 +62,10 @@ def test_backend_models_and_prompt_options_are_free_and_a_backend_is_said(cwd: P
         ({"backends": {"openrouter": {"apiKey": "theirs"}}}, "backends.openrouter.apiKey"),
         ({"backends": {"openrouter": {"provider": {"only": ["evil"]}}}}, "backends.openrouter.provider"),
         ({"backends": {"openrouter": {"enabled": False}}}, "backends.openrouter.enabled"),
-        ({"backends": {"mlx-cluster": {"nodes": [{"id": "e", "url": "http://e"}]}}}, "backends.mlx-cluster.nodes"),
+        (
+            {"backends": {"mlx-cluster": {"discovery": {"nodes": [{"id": "e", "url": "http://e"}]}}}},
+            "backends.mlx-cluster.discovery.nodes",
+        ),
         ({"authToken": "known"}, "authToken"),
         ({"port": 1}, "port"),
         ({"proxyOnly": True}, "proxyOnly"),
