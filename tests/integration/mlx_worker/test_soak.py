@@ -18,7 +18,12 @@ def at_rest(status: EngineStatus) -> bool:
 
 
 def test_nothing_is_stuck_wrong_or_left_behind(trained_model: Path, tmp_path: Path) -> None:
-    limits: dict[str, Any] = {"cache_bytes": CACHE, "disk_cache_dir": tmp_path, "disk_cache_bytes": 4 * CACHE, "max_queue": 200}
+    limits: dict[str, Any] = {
+        "cache_bytes": CACHE,
+        "disk_cache_dir": tmp_path,
+        "disk_cache_bytes": 4 * CACHE,
+        "max_queue": 200,
+    }
     with real_worker(trained_model, **limits) as worker:
         soak = Soak(worker)
         soak.run(REQUESTS // 3)
