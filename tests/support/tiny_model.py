@@ -1,8 +1,8 @@
 """Tiny models in mlx-lm's folder format, made on the spot: a real tokenizer, chat template and tool parser around a few
 hundred thousand random weights. Built in a tenth of a second; trained, in some twenty seconds, they say known things.
 
-`qwen3` is plain attention, `qwen3_next` mixes recurrent layers in (its state cannot be cut back), `gemma3_text` has a
-sliding window.
+`qwen3` and `qwen2` are plain attention, `qwen3_moe` with experts; `qwen3_next` mixes recurrent layers in (its state
+cannot be cut back), `gemma3_text` has a sliding window.
 """
 
 import argparse
@@ -189,15 +189,19 @@ def _model(
     return model, config
 
 
+EXPERTS: dict[str, Any] = {
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 64,
+    "decoder_sparse_step": 1,
+    "mlp_only_layers": [],
+    "norm_topk_prob": True,
+}
 SPECIALS: dict[str, dict[str, Any]] = {
+    "qwen3_moe": EXPERTS,
     "qwen3_next": {
-        "num_experts": 4,
-        "num_experts_per_tok": 2,
-        "moe_intermediate_size": 64,
+        **EXPERTS,
         "shared_expert_intermediate_size": 64,
-        "decoder_sparse_step": 1,
-        "mlp_only_layers": [],
-        "norm_topk_prob": True,
         "linear_num_value_heads": 4,
         "linear_num_key_heads": 2,
         "linear_key_head_dim": 16,

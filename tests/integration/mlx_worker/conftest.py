@@ -36,6 +36,17 @@ def window_model(models_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def biased_model(models_folder: Path) -> Path:
+    return _built(models_folder / "biased", lambda folder: tiny_model.build(folder, "qwen2"))
+
+
+@pytest.fixture(scope="session")
+def mixture_model(models_folder: Path) -> Path:
+    """Experts, of which each token uses a few."""
+    return _built(models_folder / "mixture", lambda folder: tiny_model.build(folder, "qwen3_moe"))
+
+
+@pytest.fixture(scope="session")
 def wide_model(models_folder: Path) -> Path:
     """Plain attention, with heads wide enough for a quantised state."""
     return _built(models_folder / "wide", lambda folder: tiny_model.build(folder, head_dim=32))

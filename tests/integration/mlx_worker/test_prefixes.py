@@ -1,4 +1,5 @@
-"""What is computed twice: nothing that need not be. On plain attention, recurrent layers and a sliding window."""
+"""What is computed twice: nothing that need not be. On three kinds of plain attention, recurrent layers and a sliding
+window."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +21,9 @@ CALL = {
 }
 
 
-@pytest.fixture(scope="module", params=["attention_model", "hybrid_model", "window_model"])
+@pytest.fixture(
+    scope="module", params=["attention_model", "biased_model", "mixture_model", "hybrid_model", "window_model"]
+)
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
     with real_worker(request.getfixturevalue(request.param)) as worker:
         yield worker
