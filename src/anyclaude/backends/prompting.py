@@ -59,7 +59,7 @@ class Chain:
 
 
 def _say(report: Report) -> None:
-    """1: what was done. 2: what the result was checked for. 3: what was left out."""
+    """1: what was done. 2: what the result was checked for. 3: what was left out and shortened."""
     level = BASIC if report.changed else logging.DEBUG
     if log.isEnabledFor(level):
         log.log(level, "prompt: %s", _line(report))
@@ -68,7 +68,8 @@ def _say(report: Report) -> None:
     if log.isEnabledFor(logging.DEBUG):
         log.debug("prompt: %d critical patterns present, missing: %s", len(report.present), list(report.missing))
     if log.isEnabledFor(TRACE):
-        log.log(TRACE, "prompt: left out sections %s, tools %s", list(report.removed), list(report.tools_left_out))
+        gone, shorter, tools = map(list, (report.removed, report.shortened, report.tools_left_out))
+        log.log(TRACE, "prompt: left out sections %s, shortened %s, left out tools %s", gone, shorter, tools)
 
 
 def _line(report: Report) -> str:

@@ -49,7 +49,8 @@ def _shown(value: object) -> object:
         case SecretStr():
             return MASK
         case BaseModel():
-            return {json_key(name): _shown(each) for name, each in value if each is not None}
+            fields = type(value).model_fields
+            return {fields[name].alias or name: _shown(each) for name, each in value if each is not None}
         case Mapping():
             return {str(key): MASK if _SECRET_KEY.search(str(key)) else _shown(each) for key, each in value.items()}
         case list() | tuple():

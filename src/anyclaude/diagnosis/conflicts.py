@@ -89,9 +89,9 @@ def _in_settings(path: Path, settings: Mapping[str, Any]) -> list[Finding]:
         found.append(Finding("settings", "warning", said, f"remove it from {path} if claude asks for a login"))
     model = settings.get("model")
     if isinstance(model, str) and named_target(model, {}) is not None:
-        said = f"{path} names {model[:_CLIPPED]} as the model, as /model saves it with Enter: without anyclaude nobody knows it"
+        named = f"{path} names {model[:_CLIPPED]} as the model, as /model saves it with Enter"
         step = f"pick another in /model, or remove `model` from {path}; `s` in /model picks for one session"
-        found.append(Finding("settings", "warning", said, step))
+        found.append(Finding("settings", "warning", f"{named}: without anyclaude nobody knows it", step))
     return found
 
 

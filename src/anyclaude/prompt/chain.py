@@ -10,7 +10,7 @@ from typing import Any
 
 from anyclaude.prompt import blocks, safe_filter, smart, tools, truncate
 from anyclaude.prompt.options import FilterTier, Optimised, Options, Report, Stage
-from anyclaude.prompt.sections import joined, split
+from anyclaude.prompt.sections import Section, joined, split
 from anyclaude.prompt.tokens import estimate, estimate_json
 from anyclaude.prompt.validation import Verdict, compare
 
@@ -24,6 +24,7 @@ class _Outcome:
     tier: FilterTier | None = None
     verdict: Verdict = field(default_factory=lambda: Verdict((), (), ()))
     removed: tuple[str, ...] = ()
+    shortened: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -54,6 +55,7 @@ def optimise(request: Mapping[str, Any], options: Options) -> Optimised:
         present=outcome.verdict.present,
         missing=outcome.verdict.missing,
         removed=outcome.removed,
+        shortened=outcome.shortened,
         tools_left_out=left_out,
         notes=outcome.notes,
     )
@@ -83,7 +85,7 @@ def _smart(request: Mapping[str, Any], texts: Sequence[str], names: Sequence[str
     if not verdict.valid or not new:
         lost = verdict.complaint() or "everything"
         return _Outcome("passthrough", notes=(f"The smart prompt would lose {lost}, so it is not used.",))
-    return _Outcome("smart", new, None, verdict, safe_filter.removed(sections, kept))
+    return _Outcome("smart", new, None, verdict, *_changes(sections, kept))
 
 
 def _filtered(texts: Sequence[str], names: Sequence[str], options: Options, notes: tuple[str, ...]) -> _Outcome:
@@ -94,7 +96,7 @@ def _filtered(texts: Sequence[str], names: Sequence[str], options: Options, note
     notes = (*notes, *found.notes)
     if found.texts is None:
         return _truncated(texts, names, options, notes)
-    return _Outcome("safe-filter", found.texts, found.tier, found.verdict, found.removed, notes)
+    return _Outcome("safe-filter", found.texts, found.tier, found.verdict, found.removed, found.shortened, notes)
 
 
 def _truncated(texts: Sequence[str], names: Sequence[str], options: Options, notes: tuple[str, ...]) -> _Outcome:
@@ -109,4 +111,8 @@ def _truncated(texts: Sequence[str], names: Sequence[str], options: Options, not
         return _Outcome("passthrough", notes=notes)
     cut = f"Cut from {before} to {after} tokens."
     verdict = compare(sections, kept, names)
-    return _Outcome("truncation", new, None, verdict, safe_filter.removed(sections, kept), (*notes, cut))
+    return _Outcome("truncation", new, None, verdict, *_changes(sections, kept), (*notes, cut))
+
+
+def _changes(before: Sequence[Section], after: Sequence[Section]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return safe_filter.removed(before, after), safe_filter.shortened(before, after)

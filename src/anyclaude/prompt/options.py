@@ -33,7 +33,8 @@ class Report:
 
     stage: the step that made the system prompt what it is. tier: the one that was applied, where that step has tiers.
     present, missing: patterns of critical parts that the result was checked for.
-    removed: headings of the sections that were left out. tools_left_out: names.
+    removed, shortened: headings of the sections that were left out, or lost some of their words; the others stayed.
+    tools_left_out: names.
     notes: one sentence for every turn that was not the first choice ("moderate dropped ..., so minimal"), and for each
     section about something the user has that was cut down to its first line.
     """
@@ -47,6 +48,7 @@ class Report:
     present: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    shortened: tuple[str, ...] = ()
     tools_left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

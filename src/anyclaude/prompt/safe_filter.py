@@ -64,6 +64,7 @@ class Filtered:
     tier: FilterTier | None
     verdict: Verdict
     removed: tuple[str, ...]
+    shortened: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -85,9 +86,9 @@ def safe_filter(texts: Sequence[str], tool_names: Sequence[str], tier: FilterTie
         new = joined(kept)
         if verdict.valid and new:
             notes.extend(_shortened_features(sections, kept, candidate))
-            return Filtered(new, candidate, verdict, removed(sections, kept), tuple(notes))
+            return Filtered(new, candidate, verdict, removed(sections, kept), shortened(sections, kept), tuple(notes))
         notes.append(f"The tier {candidate} would lose {verdict.complaint() or 'everything'}, so it is not used.")
-    return Filtered(None, None, verdict, (), tuple(notes))
+    return Filtered(None, None, verdict, (), (), tuple(notes))
 
 
 def apply(sections: Iterable[Section], tier: FilterTier, tool_names: Sequence[str] = ()) -> tuple[Section, ...]:
@@ -110,6 +111,12 @@ def removed(before: Iterable[Section], after: Iterable[Section]) -> tuple[str, .
         else:
             gone.append(section.heading)
     return tuple(reversed(gone))
+
+
+def shortened(before: Iterable[Section], after: Iterable[Section]) -> tuple[str, ...]:
+    """Headings of what is left with fewer words, in order; what stands before the first heading counts as `(begin)`."""
+    whole = tuple(before)
+    return tuple(section.heading or "(begin)" for section in after if section not in whole)
 
 
 def _minimal(section: Section, _: Keep) -> Section | None:

@@ -12,7 +12,7 @@ from anyclaude.config.model import Settings
 from anyclaude.config.trust import trust
 from anyclaude.config.upstreams import Discovery, Health, KnownPrefixes, MlxCluster, Node, Routing
 
-SEEDS_EXAMPLE = {
+SEEDS_EXAMPLE: dict[str, dict[str, object]] = {
     "discovery": {
         "mode": "static",
         "nodes": [
@@ -257,3 +257,9 @@ def test_show_config_has_every_key_and_no_secret(home: Path, capsys: pytest.Capt
     rows = {line.split()[0] for line in shown.splitlines()}
     named = {f"backends.mlx-cluster.{part}.{key}" for part, keys in SEEDS_EXAMPLE.items() for key in keys}
     assert named | {"backends.mlx-cluster.discovery.key"} <= rows
+
+
+def test_show_config_names_a_node_by_the_keys_of_a_node(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _own(home, {"discovery": {"nodes": [A]}})
+    assert main(["--show-config"]) == 0
+    assert json.dumps(A) in capsys.readouterr().out

@@ -122,3 +122,10 @@ def test_where_every_tier_leaves_nothing_none_is_valid() -> None:
 def test_auto_grows_with_the_prompt(tokens: int, tier: str | None) -> None:
     assert choose("auto", tokens) == tier
     assert choose("moderate", tokens) == "moderate"
+
+
+def test_what_was_shortened_is_named() -> None:
+    found = safe_filter([PROMPT], NAMES, "moderate")
+    assert found.shortened == ("Using your tools", "Doing tasks", "How to save memories", "Environment")
+    assert not {*found.shortened} & {*found.removed}
+    assert not safe_filter([MINE], NAMES, "moderate").shortened
