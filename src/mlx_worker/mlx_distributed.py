@@ -37,7 +37,7 @@ def check_splits(folder: Path, size: int, *, pipeline: bool) -> None:
     config = json.loads((folder / "config.json").read_bytes())
     heads = {key: config.get(key, (config.get("text_config") or {}).get(key)) for key in HEADS}
     for key, count in heads.items():
-        if isinstance(count, int) and count % size:
+        if isinstance(count, int) and count and count % size and size % count:  # some models repeat heads
             raise ModelLoadError(
                 f"the model {name} cannot be split over {size} hosts: its {count} {HEADS[key]} do not divide "
                 f"by {size}; take another number of hosts, or --pipeline"
@@ -59,7 +59,7 @@ def load_shard(folder: Path, max_batch: int, *, backend: str, pipeline: bool) ->
             str(folder), return_config=True, tokenizer_config={"trust_remote_code": False}, **groups
         )
         _first_token(model)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, ArithmeticError) as error:
         raise _not_split(folder, group.size(), error, pipeline=pipeline) from error
     return made_runner(folder, model, tokenizer, config, max_batch, partial(agreed, group=group))
 
