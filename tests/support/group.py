@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,15 @@ def command(folder: Path, hostfile: Path, count: int, *flags: str) -> list[str]:
     ]  # fmt: skip
 
 
-@contextmanager
-def group(folder: Path, home: Path, count: int, *flags: str, **environ: str) -> Iterator[Group]:
+def group(folder: Path, home: Path, count: int, *flags: str, **environ: str) -> AbstractContextManager[Group]:
     """Ready when the block begins, and gone with all its ranks behind it."""
+    return started(command(folder, home / "hosts.json", count, *flags), home, **environ)
+
+
+@contextmanager
+def started(command: list[str], home: Path, **environ: str) -> Iterator[Group]:
     with subprocess.Popen(
-        command(folder, home / "hosts.json", count, "--exit-with-stdin", *flags),
+        [*command, "--exit-with-stdin"],
         env=bare_environment(home, **environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -72,9 +76,9 @@ def group(folder: Path, home: Path, count: int, *flags: str, **environ: str) -> 
             line = supervisor.stdout.readline()
             assert line.startswith("mlx_worker listening on "), line
             with httpx.Client(base_url=line.split()[-1], trust_env=False, timeout=LIMIT) as client:
-                started = Group(supervisor, client)
-                started.until_ready()
-                yield started
+                running = Group(supervisor, client)
+                running.until_ready()
+                yield running
         finally:
             watchdog.cancel()
             supervisor.terminate()

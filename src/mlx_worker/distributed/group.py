@@ -162,7 +162,8 @@ class Group:
         elif line.startswith(CONTROL):
             self._seat_followers(int(line.removeprefix(CONTROL)))
         else:
-            print(line, flush=True)  # noqa: T201
+            with suppress(OSError):  # nobody reads it: no reason not to serve
+                print(line, flush=True)  # noqa: T201
             if line.startswith(LISTENING):
                 self.address = {"MLX_PORT": line.rpartition(":")[2]}
 

@@ -120,11 +120,11 @@ class LeadingRunner:
 
     def compile(self, tools: Sequence[dict[str, Any]], shape: AnswerShape) -> None:
         with suppress(GroupLost):  # which is for the engine's thread to hear, not for whoever prepares a request
-            self._followers.tell({"compile": [list(tools), SHAPE.dump_python(shape, mode="json")]})
+            self._followers.tell({"compile": [list(tools), SHAPE.dump_python(shape, mode="json", warnings=False)]})
         self._runner.compile(tools, shape)
 
     def start(self, kv: Handle, asked: Generation) -> int:
-        uid: int = self._call("start", kv.number, GENERATION.dump_python(asked, mode="json"))
+        uid: int = self._call("start", kv.number, GENERATION.dump_python(asked, mode="json", warnings=False))
         return uid
 
     def step(self) -> list[Step]:

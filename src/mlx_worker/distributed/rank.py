@@ -9,7 +9,7 @@ import sys
 from mlx_worker import blas
 from mlx_worker.app import build_app
 from mlx_worker.distributed.channel import ChannelClosed
-from mlx_worker.distributed.orders import CANNOT_SERVE, LOST, Seat
+from mlx_worker.distributed.orders import CANNOT_SERVE, LOST, ORPHANED, Seat
 from mlx_worker.distributed.seat import Leading, follow_leader, take_seat
 from mlx_worker.distributed.watchdog import watch
 from mlx_worker.errors import ModelLoadError
@@ -20,7 +20,10 @@ from mlx_worker.settings import Settings, SettingsError
 
 def main() -> int:
     """0: told to end, 2: cannot serve, others: to be started again."""
-    seat = take_seat(sys.stdin.buffer)
+    try:
+        seat = take_seat(sys.stdin.buffer)
+    except ValueError:  # the supervisor has gone before it said who we are
+        return ORPHANED
     try:
         settings = Settings.from_environment(os.environ)
         if seat.rank:

@@ -68,7 +68,10 @@ class Leading:
         channels = self._gather()
         for channel in channels.values():
             channel.send({"go": self._seat.size})
-        runner = _loaded(self._seat, self._settings, self._folder)
+        with _deadline(
+            LOAD_SECONDS, lambda: lost("the hosts did not load the model together in time: one of them hangs")
+        ):
+            runner = _loaded(self._seat, self._settings, self._folder)
         rooms = [channel.receive_within(LOAD_SECONDS)["room"] for channel in channels.values()]
         followers = Followers(channels, lost)
         followers.watch()
@@ -105,6 +108,18 @@ def _follow(channel: Channel, runner: Runner) -> int:
         channel.send({"lost": str(error)})
         return LOST
     return 0
+
+
+@contextmanager
+def _deadline(seconds: float, missed: Callable[[], None]) -> Iterator[None]:
+    """For what cannot be interrupted: mlx waits for its peers however long."""
+    timer = threading.Timer(seconds, missed)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _room(runner: Runner) -> int:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,15 +47,21 @@ def plan_of(file: Path, backend: str | None, starting_port: int, *, pipeline: bo
     return Plan(hostfile, chosen, starting_port, pipeline)
 
 
-def supervise(plan: Plan, settings: Settings) -> int:
+def supervise(
+    plan: Plan,
+    settings: Settings,
+    *,
+    start: Callable[..., Group] = Group,
+    wait: Callable[[float], object] | None = None,
+) -> int:
     """Until told to end by an exception, such as that of a signal. Returns the exit code of a group that cannot serve,
     or was lost too often. Raises CannotServe and HostfileError."""
     _check_options(settings)
-    losses = Losses()
+    losses, wait = Losses(), wait or threading.Event().wait
     variables = variables_of(settings, os.environ)
     while True:
         seats = seats_of(plan, variables)
-        with Group(plan.hostfile, seats, settings.drain_seconds + GRACE_SECONDS) as group:
+        with start(plan.hostfile, seats, settings.drain_seconds + GRACE_SECONDS) as group:
             end = group.run()
         if end.code in (0, CANNOT_SERVE):
             return end.code
@@ -64,7 +71,7 @@ def supervise(plan: Plan, settings: Settings) -> int:
             _say(f"{end.reason}: lost {MOST_LOSSES} times in {WITHIN_SECONDS / 60:.0f} minutes, see above why")
             return LOST
         _say(f"{end.reason}: all ranks start again in {pause:.0f} s")
-        threading.Event().wait(pause)
+        wait(pause)
 
 
 def _check_options(settings: Settings) -> None:
@@ -121,4 +128,5 @@ def seats_of(plan: Plan, variables: Mapping[str, str]) -> list[Seat]:
 
 
 def _say(line: str) -> None:
-    print(f"mlx_worker: {line}", file=sys.stderr, flush=True)  # noqa: T201
+    with suppress(OSError):
+        print(f"mlx_worker: {line}", file=sys.stderr, flush=True)  # noqa: T201

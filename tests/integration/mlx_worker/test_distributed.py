@@ -1,6 +1,7 @@
 """One model over two and three ranks on this machine, with the ring backend: the same answers, and no rank survives."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support import tiny_model
 from tests.support.children import bare_environment
-from tests.support.group import LIMIT, Group, command, group
+from tests.support.group import LIMIT, Group, command, group, started
 from tests.support.tiny_model import WEATHER_TOOL
 from tests.support.worker import real_worker
 
@@ -24,8 +25,8 @@ NEVER_ENDING = {"messages": HI, "stream": True, "max_tokens": 20_000, "logit_bia
 
 @pytest.fixture(scope="module")
 def pair(trained_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
-    with group(trained_model, tmp_path_factory.mktemp("home"), 2) as started:
-        yield started
+    with group(trained_model, tmp_path_factory.mktemp("home"), 2) as both:
+        yield both
 
 
 @pytest.fixture(scope="module")
@@ -99,17 +100,36 @@ def test_a_model_split_by_layers(layered_model: Path, tmp_path: Path, count: int
     asked = [{"role": "user", "content": "one two three"}]
     with real_worker(layered_model) as whole:
         expected = text_of(whole.ask(asked, max_tokens=24))
-    with group(layered_model, tmp_path, count, "--pipeline", MLX_WORKER_TOKEN="a secret") as started:
-        started.client.headers["Authorization"] = "Bearer a secret"
-        ranks = started.ranks()
+    with group(layered_model, tmp_path, count, "--pipeline", MLX_WORKER_TOKEN="a secret") as parts:
+        parts.client.headers["Authorization"] = "Bearer a secret"
+        ranks = parts.ranks()
         assert len(ranks) == count
-        assert text_of(started.ask(asked, max_tokens=24)) == expected
+        assert text_of(parts.ask(asked, max_tokens=24)) == expected
         assert not any("a secret" in " ".join(rank.cmdline()) for rank in ranks)
-        started.supervisor.send_signal(signal.SIGTERM)
-        assert started.supervisor.wait(LIMIT) == 128 + signal.SIGTERM
+        parts.supervisor.send_signal(signal.SIGTERM)
+        assert parts.supervisor.wait(LIMIT) == 128 + signal.SIGTERM
         assert psutil.wait_procs(ranks, LIMIT)[1] == []
-        with socket.create_server(("127.0.0.1", started.client.base_url.port or 0)):
+        with socket.create_server(("127.0.0.1", parts.client.base_url.port or 0)):
             pass  # the port is free
+
+
+def test_a_machine_is_reached_over_ssh_and_no_rank_outlives_its_supervisor(layered_model: Path, tmp_path: Path) -> None:
+    """An ssh that stays on this machine: it runs the command that it is given, as a login shell would."""
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.parent.mkdir()
+    ssh.write_text('#!/bin/sh\nfor last; do :; done\nexec /bin/sh -c "$last"\n')
+    ssh.chmod(0o755)
+    hosts = [{"ssh": "127.0.0.1", "ips": ["127.0.0.1"]}, {"ssh": "me@mac2.local", "ips": ["127.0.0.1"]}]
+    written = command(layered_model, tmp_path / "hosts.json", 2)
+    (tmp_path / "hosts.json").write_text(json.dumps({"hosts": hosts, "envs": ["ODD=it's a; value"]}))
+    with started(written, tmp_path, PATH=f"{ssh.parent}:{os.environ['PATH']}", MLX_WORKER_TOKEN="a secret") as both:
+        both.client.headers["Authorization"] = "Bearer a secret"
+        here, there = both.ranks()
+        assert there.environ()["ODD"] == "it's a; value"
+        assert "MLX_WORKER_TOKEN" not in there.environ()
+        assert text_of(both.ask(HI, max_tokens=4))
+        both.supervisor.kill()
+        assert psutil.wait_procs([here, there], LIMIT)[1] == []
 
 
 @pytest.mark.parametrize(

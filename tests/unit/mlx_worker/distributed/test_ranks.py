@@ -1,6 +1,7 @@
 """The leader's runner and its followers, on runners without arrays: what one computes, all compute."""
 
 import gc
+import queue
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ from mlx_worker.distributed.channel import Channel
 from mlx_worker.distributed.follower import OutOfStep, follow
 from mlx_worker.distributed.leader import Followers, GroupLost, LeadingRunner
 from mlx_worker.engine import AnswerShape, Event, Failed, Finished, Sampling, TextPiece
+from mlx_worker.engine_thread import EngineThread
 from mlx_worker.jobs import Job, Limits
-from mlx_worker.runner import Memory
+from mlx_worker.runner import Memory, Step
 from mlx_worker.turns import Turns
 from tests.support.fake_runner import FakeRunner, generation
 
@@ -143,6 +145,35 @@ def test_a_lost_follower_is_told_at_once_and_ends_the_engine() -> None:
         with pytest.raises(GroupLost, match="host 1 of the group was lost"):
             run(turns, PROMPT)
         assert len(pair.lost) == 1
+
+
+def test_an_engine_that_hangs_is_given_up_from_outside() -> None:
+    """Whoever waits hears of it, though the engine's thread does not come back."""
+    hanging, over, events = threading.Event(), threading.Event(), queue.SimpleQueue[Event]()
+
+    class Hanging(FakeRunner):
+        def step(self) -> list[Step]:
+            hanging.set()
+            assert over.wait(SOON)
+            return super().step()
+
+    died: list[BaseException] = []
+    engine = EngineThread(Hanging, Limits(), died=died.append)
+    ready = threading.Event()
+    engine.start()
+    for _ in range(1000):
+        if engine.status().state == "ready":
+            break
+        ready.wait(0.01)
+    engine.submit(generation(PROMPT), events.put)
+    assert hanging.wait(SOON)
+    engine.give_up("host 1 of the group was lost")
+    while not isinstance(event := events.get(timeout=SOON), Failed):
+        pass
+    assert "host 1 of the group was lost" in str(event.error)
+    assert (engine.status().state, len(died)) == ("dead", 1)
+    over.set()
+    engine.stop(SOON)
 
 
 def test_why_a_follower_ends_is_told() -> None:

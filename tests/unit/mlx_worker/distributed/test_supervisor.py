@@ -4,12 +4,13 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from mlx_worker.distributed.group import command_of
+from mlx_worker.distributed.group import End, Group, command_of
 from mlx_worker.distributed.hostfile import Host
-from mlx_worker.distributed.orders import PULSE
+from mlx_worker.distributed.orders import CANNOT_SERVE, LOST, PULSE
 from mlx_worker.distributed.supervisor import MOST_LOSSES, Losses, Plan, plan_of, seats_of, supervise, variables_of
 from mlx_worker.distributed.watchdog import pulse
 from mlx_worker.engine import EngineStatus
@@ -52,6 +53,33 @@ def test_a_disk_cache_is_turned_off_aloud(capsys: pytest.CaptureFixture[str], tm
     environ = {"MLX_DISK_CACHE_BYTES": "1000", "MLX_MODEL_PATH": str(tmp_path)}
     assert variables_of(Settings.from_environment(environ), environ)["MLX_DISK_CACHE_BYTES"] == "0"
     assert "the disk cache is off" in capsys.readouterr().err
+
+
+class ScriptedGroup(Group):
+    """Ends as it is told to, without a rank."""
+
+    ends: ClassVar[list[End]] = []
+    ports: ClassVar[list[str | None]] = []
+
+    def run(self) -> End:
+        self.ports.append(self._seats[0].variables.get("MLX_PORT"))
+        self.address = {"MLX_PORT": "4711"}
+        return self.ends.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [
+        ([End(LOST, "rank 1 ended")] * MOST_LOSSES, LOST),
+        ([End(LOST, "rank 1 ended"), End(CANNOT_SERVE, "rank 0 ended")], CANNOT_SERVE),
+        ([End(0, "rank 0 ended")], 0),
+    ],
+)
+def test_a_lost_group_starts_again_on_its_port_while_that_is_of_use(plan: Plan, ends: list[End], code: int) -> None:
+    ScriptedGroup.ends, ScriptedGroup.ports, pauses = [*ends], [], list[float]()
+    assert supervise(plan, Settings(port=0), start=ScriptedGroup, wait=pauses.append) == code
+    assert ScriptedGroup.ports == [None, *["4711"] * (len(ends) - 1)]
+    assert pauses == [1.0, 2.0, 4.0, 8.0][: len(ends) - 1]
 
 
 def test_what_a_split_model_cannot_have_is_refused(plan: Plan) -> None:
