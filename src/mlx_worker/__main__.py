@@ -83,6 +83,7 @@ def _run(options: argparse.Namespace) -> int:
         return supervise(plan, settings)
     _start_again_with_fast_blas()
     with bound(settings) as listener:
+        os.environ["MLX_PORT"] = str(listener.getsockname()[1])  # where the application looks for what it announces
         models.resolve(settings.model_path)
         listen(listener, settings)
         serve("mlx_worker.server:app", listener, settings)

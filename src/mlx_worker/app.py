@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
+from mlx_worker.announce import announced
 from mlx_worker.blas import Blas
 from mlx_worker.counting import Counted
 from mlx_worker.description import description_of, page_of
@@ -22,7 +23,7 @@ from mlx_worker.guards import Guards
 from mlx_worker.health import package_version
 from mlx_worker.intake import Intake
 from mlx_worker.metrics import Metrics
-from mlx_worker.routes import build_router
+from mlx_worker.routes import build_router, proof
 from mlx_worker.settings import Settings
 
 log = logging.getLogger("mlx_worker")
@@ -42,12 +43,14 @@ def build_app(engine: Engine, settings: Settings, blas: Blas) -> FastAPI:
             log.info("MLX computes with %s", blas.name)
         engine.start()
         with _drain_on_sigterm(engine, settings.drain_seconds):
-            yield
+            async with announced(engine, settings):
+                yield
         engine.stop(STOP_SECONDS)
         intake.close()
 
     app = FastAPI(title="mlx_worker", version=package_version(), lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(build_router(engine, blas, intake, metrics))
+    app.include_router(proof.build_router(settings.token))
     app.add_exception_handler(WorkerError, _say_worker_error)
     app.add_exception_handler(HTTPException, _say_http_error)
     app.add_exception_handler(Exception, _say_bug)

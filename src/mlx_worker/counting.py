@@ -12,6 +12,7 @@ PATHS = frozenset(
         "/metrics",
         "/cache",
         "/cache/warm",
+        "/cluster/proof",
         "/tokenize",
         "/docs",
         "/openapi.json",

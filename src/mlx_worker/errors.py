@@ -11,6 +11,7 @@
     ├── BodyTooLarge          413
     ├── NotJson               415
     ├── QueueFull             429 with Retry-After
+    ├── TooManyProofs         429 with Retry-After
     ├── NotReady              503, loading, draining or dead
     ├── MemoryShort           503, what is in work needs more memory than there is
     └── EngineFailure         500, this request failed inside the engine
@@ -129,6 +130,14 @@ class QueueFull(WorkerError):
             f"{limit} requests are waiting already; try again in {retry_after} seconds, or raise MLX_MAX_QUEUE",
             headers={"Retry-After": str(retry_after)},
         )
+
+
+class TooManyProofs(WorkerError):
+    status = 429
+    kind = "rate_limit_error"
+
+    def __init__(self) -> None:
+        super().__init__("this address asked for too many proofs; try again later", headers={"Retry-After": "1"})
 
 
 class NotReady(WorkerError):

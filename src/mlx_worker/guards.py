@@ -1,7 +1,7 @@
 """Who may ask. Pure ASGI around the whole app (Starlette's BaseHTTPMiddleware would hide disconnects from it).
 
 - With a token set, every request must carry it (`Authorization: Bearer` or `x-api-key`), on loopback too. /health
-  answers without it, but says no more than its status.
+  answers without it, but says no more than its status; /cluster/proof does, because a proxy sends the token only after.
 - Without a token, only connections that arrive on a loopback address are served, however the server was bound, and only
   under a loopback name: a web page that points its own name at 127.0.0.1 (DNS rebinding) is refused.
 - Browsers send Origin with what their pages do; no page has business here.
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlx_worker.delivery import send_error
 from mlx_worker.errors import Forbidden, Unauthorized, WorkerError
 
+OPEN_PATHS = frozenset({"/health", "/cluster/proof"})
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -43,7 +44,7 @@ class Guards:
         self._check_place(scope, headers)
         if self._token is None or hmac.compare_digest(_digest(_credential(headers)), self._token):
             return True
-        if scope["path"] == "/health":
+        if scope["path"] in OPEN_PATHS:
             return False
         raise Unauthorized("send the worker's token (MLX_WORKER_TOKEN) as Authorization: Bearer TOKEN")
 

@@ -158,6 +158,15 @@ class CountReply(Reply):
     count: int
 
 
+class ProofReply(Reply):
+    """`proof`: see `anyclaude.wire.proof`. `address`: where this worker was asked, as its own socket says."""
+
+    nonce: str
+    instance: str
+    address: str
+    proof: str
+
+
 class HealthReply(BaseModel):
     """Without the worker's token, where there is one, `status` and `state` are all."""
 

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
+
+from anyclaude.wire.proof import SHORTEST_SECRET
 
 VARIABLES = {
     "model_path": "MLX_MODEL_PATH",
@@ -24,6 +35,7 @@ VARIABLES = {
     "kv_bits": "MLX_KV_BITS",
     "draft_model": "MLX_DRAFT_MODEL",
     "drain_seconds": "MLX_DRAIN_SECONDS",
+    "announce": "MLX_ANNOUNCE",
 }
 
 
@@ -56,12 +68,19 @@ def _bits(bits: int) -> int:
     return bits
 
 
+def _with_a_key(announce: bool, known: ValidationInfo) -> bool:
+    token = known.data.get("token")
+    if announce and (token is None or len(token.get_secret_value()) < SHORTEST_SECRET):
+        raise ValueError(f"a worker that announces itself needs a MLX_WORKER_TOKEN of {SHORTEST_SECRET} characters")
+    return announce
+
+
 class Settings(BaseModel):
     """`cache_bytes` None leaves the choice to the engine; `cache_entries` counts stored prefixes.
 
     disk_cache_bytes: 0 is no disk tier; disk_cache_dir None leaves the choice of its folder to the engine.
     kv_bits: 0 keeps states as the model computes them. draft_model: a folder. drain_seconds: what answers in work get
-    to finish in, once the worker is told to end.
+    to finish in, once the worker is told to end. announce: say in the local network that this worker is there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -81,6 +100,7 @@ class Settings(BaseModel):
     kv_bits: Annotated[int, AfterValidator(_bits)] = 0
     draft_model: Annotated[Path, BeforeValidator(_folder), AfterValidator(_there)] | None = None
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 15.0
+    announce: Annotated[bool, AfterValidator(_with_a_key)] = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

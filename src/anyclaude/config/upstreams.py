@@ -16,7 +16,7 @@ Strategy = Literal["round-robin", "least-loaded", "cache-aware", "latency-based"
 
 Finding = Literal["static", "dns", "mdns"]
 
-LONGEST_LIST: Final = 1000
+LONGEST_LIST: Final = 256
 """Nodes that can be named."""
 SHORTEST_KEY: Final = 16
 """Characters of a cluster's key: whoever asks for a proof can try keys at home."""

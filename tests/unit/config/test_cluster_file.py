@@ -210,7 +210,7 @@ BROKEN = [
     (_nodes({**A, "token": ["hunter2"]}), "entry 1, token must be a string"),
     (_nodes(A, {**A, "url": "http://b"}), "discovery.nodes must not repeat itself: entries 1 and 2 have the same id"),
     (_nodes(A, {"id": "b", "url": "http://a/v1/"}), "must not repeat itself: entries 1 and 2 have the same url"),
-    (_nodes(*({"id": f"n{n}", "url": f"http://n{n}"} for n in range(1001))), "nodes must hold at most 1000 nodes"),
+    (_nodes(*({"id": f"n{n}", "url": f"http://n{n}"} for n in range(257))), "nodes must hold at most 256 nodes"),
     (_nodes({"id": "a", "url": "https://a"}, mode="dns"), "discovery.nodes must have http:// URLs with mode dns"),
     ('{"routing": {"strategy": "random"}}', "routing.strategy must be one of round-robin, least-loaded, cache-aware"),
     ('{"routing": {"maxRetries": -1}}', "routing.maxRetries must be greater than or equal to 0, not -1"),

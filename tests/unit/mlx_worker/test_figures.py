@@ -79,6 +79,7 @@ async def test_the_description_is_whole() -> None:
         ("/cache", "get"),
         ("/cache", "delete"),
         ("/cache/warm", "post"),
+        ("/cluster/proof", "post"),
         ("/tokenize", "post"),
     }
     schemas = whole["components"]["schemas"]

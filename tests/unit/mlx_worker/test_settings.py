@@ -50,6 +50,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "kv_bits": 8,
         "draft_model": draft,
         "drain_seconds": 2.5,
+        "announce": False,
     }
     assert settings.token is not None
     assert settings.token.get_secret_value() == "secret"
