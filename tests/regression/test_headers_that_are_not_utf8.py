@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from anyclaude.backends.base import Backend
-from anyclaude.backends.mlx_cluster import MlxClusterBackend
+from anyclaude.backends.node import NodeBackend
 from anyclaude.backends.scripted import ScriptedBackend
 from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import Node
@@ -46,7 +46,7 @@ async def test_a_session_id_that_is_not_plain_costs_only_its_affinity(session: b
         await connection.stream(text("Hi"), finish(), "[DONE]")
 
     async with raw_upstream(play) as upstream:
-        backend = MlxClusterBackend(Node(id="n", url=upstream.url), None, Deadlines())
+        backend = NodeBackend(Node(id="n", url=upstream.url), None, Deadlines())
         token = f"Authorization: Bearer {TOKEN}".encode()
         assert await _status(backend, token, b"X-Claude-Code-Session-Id: " + session) == 200
         assert ("x-session-id" in upstream.requests[0].head) == session.isascii()

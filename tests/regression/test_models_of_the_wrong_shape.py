@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from anyclaude.backends.mlx_cluster import MlxClusterBackend
+from anyclaude.backends.node import NodeBackend
 from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import Node
 from anyclaude.errors import SetupError
@@ -17,7 +17,7 @@ async def test_it_counts_as_no_model(reply: object) -> None:
         await connection.send(whole(200, json.dumps(reply).encode(), Content_Type="application/json"))
 
     async with raw_upstream(play) as upstream:
-        backend = MlxClusterBackend(Node(id="n", url=upstream.url), None, Deadlines())
+        backend = NodeBackend(Node(id="n", url=upstream.url), None, Deadlines())
         assert await backend.models() == []
         with pytest.raises(SetupError, match="no model loaded"):
             await backend.ready()

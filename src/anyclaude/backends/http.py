@@ -44,6 +44,7 @@ _SHORTEST_SECRET: Final = 12
 _LARGEST_ERROR: Final = 64 * 1024
 _ERROR_BODY: Final = 5.0  # seconds
 _LARGEST_ANSWER: Final = 64 * 1024 * 1024
+_LARGEST_REPORT: Final = 4 * 1024 * 1024
 
 
 class Upstream:
@@ -98,6 +99,21 @@ class Upstream:
         if body is None:
             raise UpstreamBroken(f"{self.origin} answered with something that is not JSON")
         return body
+
+    async def look(self, url: str, seconds: float) -> tuple[int, Any]:
+        """The status of a GET and its JSON, None where it is none, whatever the status. Raises UpstreamError."""
+        with mapped(self.origin):
+            async with asyncio.timeout(seconds), self._client.stream("GET", url) as response:
+                body = await Answer(self.origin, response, self._key).whole(_LARGEST_REPORT)
+        return response.status_code, decode_lenient(body)
+
+    async def tell(self, url: str, body: bytes, seconds: float) -> None:
+        """A POST of which only the status counts. Raises UpstreamError."""
+        with mapped(self.origin):
+            async with asyncio.timeout(seconds):
+                response = await self._client.post(url, content=body, headers={"content-type": "application/json"})
+        if response.status_code >= 300:
+            raise convert_failure(response.status_code, decode_lenient(response.content))
 
     @asynccontextmanager
     async def post(self, path: str, body: bytes, headers: Mapping[str, str], seconds: float) -> AsyncIterator["Answer"]:

@@ -51,10 +51,7 @@ def _lmstudio(settings: Settings, model: str | None) -> Backend:
 
 
 def _mlx_cluster(settings: Settings, model: str | None) -> Backend:
-    nodes = settings.backends.mlx_cluster.nodes
-    if len(nodes) != 1:
-        raise SetupError(f"mlx-cluster works with one node for now, and {len(nodes)} are configured")
-    return MlxClusterBackend(nodes[0], model, settings.deadlines, settings.profiles)
+    return MlxClusterBackend(settings.backends.mlx_cluster, model, settings.deadlines, settings.profiles)
 
 
 def _openrouter(settings: Settings, model: str | None) -> Backend:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from anyclaude.backends.base import Backend, Caller
 from anyclaude.backends.claude import ClaudeBackend
 from anyclaude.backends.lmstudio import LMStudioBackend
-from anyclaude.backends.mlx_cluster import MlxClusterBackend
+from anyclaude.backends.node import NodeBackend
 from anyclaude.backends.openrouter import OpenRouterBackend
 from anyclaude.backends.router import Router
 from anyclaude.config.model import Deadlines
@@ -148,7 +148,7 @@ def near(url: str) -> list[Backend]:
     key = SecretStr("sk-of-the-model-server")
     return [
         LMStudioBackend(LMStudio(url=f"{url}/v1", api_key=key), None, Deadlines()),
-        MlxClusterBackend(Node(id="one", url=url), None, Deadlines()),
+        NodeBackend(Node(id="one", url=url), None, Deadlines()),
     ]
 
 

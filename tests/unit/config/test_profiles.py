@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyclaude.backends.lmstudio import PROFILE as LOCAL
-from anyclaude.backends.mlx_cluster import PROFILE as WORKER
+from anyclaude.backends.node import PROFILE as WORKER
 from anyclaude.backends.openrouter import PROFILE as OPENROUTER
 from anyclaude.config.model import ProfileChange
 from anyclaude.config.profiles import FAMILIES, change_of, changed, known

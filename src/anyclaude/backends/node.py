@@ -1,0 +1,143 @@
+"""One node of the MLX cluster: our `mlx_worker`, or any OpenAI-compatible server, which says less of itself.
+
+A node is asked like any other upstream, and says how it is doing: `/health` and `/cache` of our worker, the model list
+of the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast, get_args
+
+from anyclaude.backends.base import Caller, ModelInfo
+from anyclaude.backends.chat import CURRENT_MODEL, ChatBackend
+from anyclaude.backends.http import Upstream
+from anyclaude.cluster.node import NodeState, Report
+from anyclaude.config.model import Deadlines
+from anyclaude.config.profiles import NO_CHANGES, Changes
+from anyclaude.config.upstreams import Node
+from anyclaude.convert.profile import Profile
+from anyclaude.errors import AnyclaudeError, SetupError
+from anyclaude.wire.json import encode
+
+_ASK: Final = 5.0
+
+PROFILE: Final = Profile(
+    images=False,
+    top_k=True,
+    thinking_switch=True,
+    thinking_field="reasoning_content",
+    none_tool_choice=True,
+    response_format_with_tools=True,
+)
+
+
+class NodeBackend(ChatBackend):
+    """One node, which has one model."""
+
+    def __init__(self, node: Node, model: str | None, deadlines: Deadlines, changes: Changes = NO_CHANGES) -> None:
+        base = node.url if node.url.endswith("/v1") else f"{node.url}/v1"
+        token = node.token.get_secret_value() if node.token else None
+        self.node = node
+        upstream = Upstream(base, token, deadlines.connect)
+        super().__init__("mlx-cluster", upstream, model or CURRENT_MODEL, PROFILE, deadlines, changes)
+        self._beside = base.removesuffix("/v1")
+
+    def headers(self, caller: Caller) -> dict[str, str]:
+        """A session sticks to its cache."""
+        session = session_of(caller)
+        return {"x-session-id": session} if session else {}
+
+    def body(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A Messages request as it would go to the node."""
+        return self._body(request, Caller(), None, self._profile(None))
+
+    async def models(self) -> list[ModelInfo]:
+        reply = await self._upstream.get("models", _ASK)
+        entries = reply.get("data") if isinstance(reply, dict) else None
+        if not isinstance(entries, list):
+            return []
+        return self.heard(
+            [_model(entry) for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        )
+
+    async def ready(self, model: str | None = None) -> ModelInfo:
+        """The model that the node has loaded. Raises SetupError with the next step."""
+        try:
+            found = await self.models()
+        except AnyclaudeError as error:
+            raise SetupError(f"node {self.node.id} at {self._upstream.origin}: {error.message}") from error
+        if not found:
+            raise SetupError(f"node {self.node.id} at {self._upstream.origin} has no model loaded yet")
+        return found[0]
+
+    async def report(self, seconds: float) -> Report:
+        """What it says of itself, within so many seconds. Raises UpstreamError when it does not answer as one."""
+        status, health = await self._upstream.look(f"{self._beside}/health", seconds)
+        if status == 404 or not isinstance(health, Mapping) or "state" not in health:
+            models = await self.models()
+            return Report(model=models[0].id, context_length=models[0].context_window) if models else Report("loading")
+        _, cache = await self._upstream.look(f"{self._beside}/cache", seconds)
+        return report_of(health, cache if isinstance(cache, Mapping) else {})
+
+    async def warm(self, system: str, tools: Sequence[Any], seconds: float) -> None:
+        """Have it compute a prefix when it has nothing else to do. Raises UpstreamError."""
+        body = {"messages": [{"role": "system", "content": system}, {"role": "user", "content": "hi"}], "tools": tools}
+        await self._upstream.tell(f"{self._beside}/cache/warm", encode(body), seconds)
+
+
+def session_of(caller: Caller) -> str | None:
+    """Who asks; subagents share the session of Claude Code, but not the prompt."""
+    if caller.session_id is None or not (caller.session_id + (caller.agent_id or "")).isascii():
+        return None
+    return f"{caller.session_id}/{caller.agent_id or 'main'}"
+
+
+def report_of(health: Mapping[str, Any], cache: Mapping[str, Any]) -> Report:
+    """From a worker's `/health` and `/cache`. What has a wrong type counts as not said."""
+    memory, state = health.get("memory"), health.get("state")
+    entries = [entry for entry in cache.get("entries") or () if isinstance(entry, Mapping)]
+    sessions: dict[str, int] = {}
+    for entry in entries:
+        session, tokens = entry.get("session"), _count(entry.get("tokens")) or 0
+        if isinstance(session, str):
+            sessions[session] = max(sessions.get(session, 0), tokens)
+    return Report(
+        state=cast(NodeState, state) if state in get_args(NodeState) else "dead",
+        model=_text(health.get("model")),
+        context_length=_count(health.get("context_length")),
+        supports_tools=tools if isinstance(tools := health.get("supports_tools"), bool) else None,
+        active=_count(health.get("active")) or 0,
+        waiting=_count(health.get("waiting")) or 0,
+        queued_tokens=_count(health.get("queued_prefill_tokens")) or 0,
+        prefill_tps=_speed(health.get("prefill_tps")),
+        decode_tps=_speed(health.get("decode_tps")),
+        memory_used=_count(memory.get("active")) if isinstance(memory, Mapping) else None,
+        memory_limit=_count(memory.get("limit")) if isinstance(memory, Mapping) else None,
+        systems=frozenset(name for entry in entries if isinstance(name := entry.get("system_hash"), str) and name),
+        sessions=sessions,
+        hit_rate=_hit_rate(cache),
+        instance=_text(health.get("instance")),
+    )
+
+
+def _hit_rate(cache: Mapping[str, Any]) -> float | None:
+    hit, prompt = _count(cache.get("hit_tokens")), _count(cache.get("prompt_tokens"))
+    return hit / prompt if hit is not None and prompt else None
+
+
+def _text(value: object) -> str | None:
+    return value[:200] if isinstance(value, str) and value else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _speed(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+
+
+def _model(entry: dict[str, Any]) -> ModelInfo:
+    window, tools = entry.get("context_length"), entry.get("supports_tools")
+    return ModelInfo(
+        entry["id"], window if isinstance(window, int) else None, tools if isinstance(tools, bool) else None
+    )
