@@ -91,11 +91,12 @@ class Upstream:
         """The decoded JSON of a GET, with a deadline in seconds. `url` is a path, or whole. Raises UpstreamError."""
         whole = url if "://" in url else f"{self.base_url}/{url}"
         with mapped(self.origin):
-            async with asyncio.timeout(seconds):  # httpx's own timeout is for each read
-                response = await self._client.get(whole)
-        body = decode_lenient(response.content)
-        if response.status_code != 200:
-            raise convert_failure(response.status_code, body if body is not None else response.text)
+            # httpx's own timeout is for each read
+            async with asyncio.timeout(seconds), self._client.stream("GET", whole) as response:
+                answer = Answer(self.origin, response, self._key)
+                if response.status_code != 200:
+                    raise await answer.refusal()
+                body = decode_lenient(await answer.whole(_LARGEST_ANSWER))
         if body is None:
             raise UpstreamBroken(f"{self.origin} answered with something that is not JSON")
         return body
@@ -210,6 +211,8 @@ def mapped(origin: str) -> Iterator[None]:
         raise UpstreamTimeout(f"{origin} did not answer in time") from error
     except (httpx.HTTPError, aiohttp.ClientError) as error:
         raise _convert(error, origin) from error
+    except (httpx.InvalidURL, UnicodeError) as error:  # a host's name that no host can have
+        raise UpstreamUnreachable(f"{origin} is no address of a server; correct it") from error
 
 
 def _convert(error: Exception, origin: str) -> UpstreamError:

@@ -111,7 +111,10 @@ class LMStudioBackend(ChatBackend):
         except UpstreamUnreachable as error:
             raise SetupError(await self._nothing_there()) from error
         except UpstreamError as error:
-            raise SetupError(f"{self._upstream.origin} does not answer like LM Studio: {error.message}") from error
+            raise SetupError(
+                f"{self._upstream.origin} does not answer like LM Studio: {error.message.partition('; ')[0]}; "
+                "start its server and load a model, or set LMSTUDIO_URL to where it listens"
+            ) from error
         if not found:
             raise self._nothing_loaded()
         if wanted == CURRENT_MODEL:
@@ -186,7 +189,7 @@ def _entries(reply: Any, name: str = "data", key: str = "id") -> list[dict[str, 
     entries = reply.get(name) if isinstance(reply, dict) else None
     if not isinstance(entries, list):
         return []
-    return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get(key), str)]
+    return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get(key), str) and entry[key]]
 
 
 def _instance(entry: dict[str, Any], instance: dict[str, Any]) -> ModelInfo:

@@ -13,13 +13,14 @@ from anyclaude.config.model import MODES, ProfileChange
 from anyclaude.config.upstreams import json_key
 
 _BOOLEAN: Final = "true or false (also 1/0, yes/no, on/off)"
+_ALONE: Final = "without login, query and fragment"
 ALLOWED: Final[Mapping[FieldPath, str]] = {
     ("mode",): f"one of {', '.join(MODES)}",
     ("port",): "a whole number from 0 to 65535 (0 picks a free port)",
     ("debug",): "a whole number from 0 (off) to 3 (traces)",
-    ("backends", "lmstudio", "url"): "an http:// or https:// URL, as in http://localhost:1234/v1",
-    ("backends", "openrouter", "url"): "an http:// or https:// URL, as in https://openrouter.ai/api/v1",
-    ("backends", "claude", "url"): "an http:// or https:// URL, as in https://api.anthropic.com",
+    ("backends", "lmstudio", "url"): f"an http:// or https:// URL, as in http://localhost:1234/v1, {_ALONE}",
+    ("backends", "openrouter", "url"): f"an http:// or https:// URL, as in https://openrouter.ai/api/v1, {_ALONE}",
+    ("backends", "claude", "url"): f"an http:// or https:// URL, as in https://api.anthropic.com, {_ALONE}",
     ("backends", "mlx_cluster", "health", "check_interval_ms"): "a whole number of milliseconds from 100 to 3600000",
     ("backends", "mlx_cluster", "routing", "strategy"): "one of round-robin, least-loaded, cache-aware, latency-based",
     ("backends", "mlx_cluster", "discovery", "found_by"): "one of static, dns, mdns",

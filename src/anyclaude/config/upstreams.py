@@ -45,12 +45,26 @@ class Frozen(BaseModel):
 
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not value.isprintable() or " " in value:
         raise ValueError("must be a http:// or https:// URL")
     return value.rstrip("/")
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+def _bare_url(value: str) -> str:
+    parts = urlsplit(value)
+    try:
+        usable = parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("must have a port from 1 to 65535, or none")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must be the address alone: no login (a key has a setting of its own), no query, no fragment")
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url), AfterValidator(_bare_url)]
+"""The address of a server: a path is appended to it, and a key goes beside it."""
 
 
 class Prompting(Frozen):
@@ -122,19 +136,6 @@ def _node_id(value: str) -> str:
     return value
 
 
-def _node_url(value: str) -> str:
-    parts = urlsplit(value)
-    try:
-        usable = parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("must have a port from 1 to 65535, or none")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must be the address alone: no login (that is `token`), no query, no fragment")
-    return value
-
-
 class NodeKeys(Frozen):
     """A node's own keys are those of the seed's list: `id`, `url`."""
 
@@ -145,7 +146,7 @@ class Node(NodeKeys):
     """One worker of the cluster. `url` with or without `/v1`. token: what it wants of every request."""
 
     id: Annotated[str, AfterValidator(_node_id)]
-    url: Annotated[HttpUrl, AfterValidator(_node_url)]
+    url: HttpUrl
     token: SecretStr | None = None
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from anyclaude.backends import lmstudio
+from anyclaude.backends import http, lmstudio
 from anyclaude.backends.base import Caller, ModelInfo
 from anyclaude.backends.lmstudio import LMStudioBackend
 from anyclaude.config.model import Deadlines, ProfileChange
@@ -73,6 +74,44 @@ async def test_a_model_that_is_named_is_looked_for() -> None:
 
 async def test_llama_cpp_says_it_in_its_own_way() -> None:
     assert await ready({"/props": PROPS, "/v1/models": PLAIN}) == ModelInfo("smol.gguf", 8192, False, images=True)
+
+
+@pytest.mark.parametrize("host", ["a..b", "256.1.1.1", f"{'a' * 70}.x"])
+async def test_a_host_that_cannot_be_is_told_as_one(host: str) -> None:
+    backend = LMStudioBackend(LMStudio(url=f"http://{host}/v1"), None, Deadlines())
+    try:
+        with pytest.raises(SetupError, match="nothing answers at"):
+            await backend.ready()
+    finally:
+        await backend.aclose()
+
+
+async def test_a_list_has_a_bound_and_a_refusal_does_not_repeat_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_LARGEST_ANSWER", 4)
+    for status, said in (
+        (200, "more than 4 bytes"),
+        (401, "refused our API key"),
+        (400, "our key"),
+        (307, "redirects elsewhere"),
+    ):
+
+        async def play(connection: Connection, status: int = status) -> None:
+            await connection.send(whole(status, json.dumps({"error": connection.head}).encode(), Connection="close"))
+
+        async with raw_upstream(play) as upstream:
+            backend = LMStudioBackend(LMStudio(url=upstream.url, api_key=SecretStr("a-key-of-ours")), None, Deadlines())
+            try:
+                with pytest.raises(SetupError, match=said) as caught:
+                    await backend.ready()
+            finally:
+                await backend.aclose()
+        assert "a-key-of-ours" not in caught.value.message
+        assert caught.value.message.endswith("LMSTUDIO_URL to where it listens")
+
+
+async def test_a_model_without_a_name_is_none() -> None:
+    with pytest.raises(SetupError, match="has no model loaded"):
+        await ready({"/v1/models": {"data": [{"id": ""}]}})
 
 
 async def test_a_plain_server_says_little() -> None:

@@ -99,6 +99,11 @@ def test_a_wrong_value_is_one_sentence(flags: dict[str, object], environ: dict[s
 def test_a_complaint_never_repeats_what_may_be_secret() -> None:
     for environ in (
         {"LMSTUDIO_URL": "ftp://user:hunter2@host"},
+        {"LMSTUDIO_URL": "http://user:hunter2@host/v1"},
+        {"LMSTUDIO_URL": "http://host/v1\nhunter2"},
+        {"LMSTUDIO_URL": "http://hunter2:99999/v1"},
+        {"OPENROUTER_BASE_URL": "https://host/v1?key=hunter2"},
+        {"ANTHROPIC_BASE_URL": "https://hunter2@host"},
         {"MLX_CLUSTER_NODES": '[{"id": "a", "url": "http://x", "token": ["hunter2"]}]'},
         {"MLX_CLUSTER_NODES": '[{"id": "a", "token": "hunter2"'},
     ):
