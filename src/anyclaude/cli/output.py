@@ -13,7 +13,10 @@ SETUP_FAILED: Final = 2
 FAULT: Final = 70
 """Exit code for a fault of our own (EX_SOFTWARE of sysexits.h)."""
 
-_CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160)), "?")
+_TURNS_TEXT: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Signs that change the direction of what follows, so that a line reads as another (Unicode Annex 9)."""
+
+_CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160), *_TURNS_TEXT, *range(0xD800, 0xE000)), "?")
 _WIDTH: Final = 110
 
 

@@ -12,6 +12,7 @@ _NAMED_SO: Final = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?
 SHORTEST: Final = 6
 """A shorter one would blot out words."""
 
+_LIKE_A_KEY: Final = 12  # characters
 _NO_SECRETS: Final = frozenset({LMStudio().api_key.get_secret_value()})
 """Defaults, which anybody can read here."""
 
@@ -19,7 +20,14 @@ _NO_SECRETS: Final = frozenset({LMStudio().api_key.get_secret_value()})
 def secrets_of(settings: BaseModel, environ: Mapping[str, str]) -> frozenset[str]:
     """The secrets of the settings, and of environment variables that are named like one."""
     named = (value for name, value in environ.items() if _NAMED_SO.search(name))
-    return frozenset(value for value in (*_held(settings), *named) if len(value) >= SHORTEST) - _NO_SECRETS
+    every = (*_held(settings), *named, *_own_headers(environ.get("ANTHROPIC_CUSTOM_HEADERS", "")))
+    return frozenset(value for value in every if len(value) >= SHORTEST) - _NO_SECRETS
+
+
+def _own_headers(lines: str) -> Iterator[str]:
+    """Values of the headers that the person adds to Claude Code's requests, as far as they may be keys: no words."""
+    values = (line.partition(":")[2].strip() for line in lines.splitlines())
+    return (value for value in values if len(value) >= _LIKE_A_KEY and any(map(str.isdigit, value)))
 
 
 def _held(value: object) -> Iterator[str]:

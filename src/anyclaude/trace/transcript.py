@@ -12,7 +12,9 @@ from anyclaude.wire.json import encode
 
 Kind = Literal["head", "user", "assistant", "tool", "facts"]
 
-_CONTROLS: Final = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029, *range(0x202A, 0x202F)))
+_SEPARATORS: Final = (0x2028, 0x2029)
+_TURNS_TEXT: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS: Final = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), *_SEPARATORS, *_TURNS_TEXT))
 
 
 @dataclass(frozen=True, slots=True)

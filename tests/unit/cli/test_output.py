@@ -5,6 +5,7 @@ import io
 import pytest
 
 from anyclaude.cli.output import Terminal, plain, say
+from anyclaude.trace.transcript import printable
 
 
 class Tty(io.StringIO):
@@ -15,6 +16,12 @@ class Tty(io.StringIO):
 def test_control_characters_of_others_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     say("model \x1b]0;evil\x07 of\r\nfour\x9b2J lines")
     assert capsys.readouterr().err == "anyclaude: model ?]0;evil? of four?2J lines\n"
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u200f", "\u061c", "\ud800"])
+def test_what_turns_text_around_or_cannot_be_printed_is_replaced(sign: str) -> None:
+    assert plain(f"model {sign}x") == "model ?x"
+    assert sign == "\ud800" or printable(f"model {sign}x") == "model x"
 
 
 def test_words_are_untouched() -> None:

@@ -20,6 +20,7 @@ def test_secrets_of_settings_and_environment() -> None:
         "DB_PASSWORD": "tiny",
         "KEYBOARD": "not-a-secret",
         "PATH": "/usr/local/bin",
+        "ANTHROPIC_CUSTOM_HEADERS": "x-team: platform-engineering\nx-gateway: pass-4711-for-it",
     }
     assert secrets_of(settings, environ) == {
         "token-of-a-node",
@@ -27,4 +28,5 @@ def test_secrets_of_settings_and_environment() -> None:
         "token-of-the-launch",
         "token-of-github",
         "key-of-aws-account",
+        "pass-4711-for-it",
     }
