@@ -35,7 +35,7 @@ from mlx_worker.errors import EngineFailure, ModelLoadError, NotReady, QueueFull
 from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.prefix_list import PrefixList
 from mlx_worker.prompts import build_prompt
-from mlx_worker.runner import Runner
+from mlx_worker.runner import Runner, RunnerLost
 from mlx_worker.turns import Turns
 
 log = logging.getLogger("mlx_worker")
@@ -145,9 +145,8 @@ class EngineThread:
 
     def give_up(self, reason: str) -> None:
         """It is over: told by whoever sees from outside that the thread cannot go on, and may itself hang."""
-        if self._state != "dead":
-            log.error("%s", reason)
-            self._die(reason, RuntimeError(reason))
+        log.error("%s", reason)
+        self._die(reason, RuntimeError(reason))
 
     def check_room(self, preparing: int) -> None:
         if self._state != "ready":
@@ -236,7 +235,7 @@ class EngineThread:
             self._turns.prefixes.put_away(time.monotonic() + PUT_AWAY_SECONDS)
             self._runner.close()
             self._end()
-        except ModelLoadError as error:
+        except (ModelLoadError, RunnerLost) as error:
             log.error("%s", error)
             self._die(str(error), error)
         except BaseException as error:  # the last stand of the thread: whoever waits must hear of it
@@ -275,10 +274,14 @@ class EngineThread:
             self._queued -= 1
 
     def _die(self, reason: str, error: BaseException) -> None:
+        """What was told first stays: the rest follows from it."""
         with self._lock:
-            self._state, self._reason = "dead", reason
+            first = self._state != "dead"
+            if first:
+                self._state, self._reason = "dead", reason
         self._end()
-        self._died(error)
+        if first:
+            self._died(error)
 
     def _end(self) -> None:
         """Everyone still here hears that it is over. Nobody new can come: the state has been set before."""

@@ -63,6 +63,13 @@ class Memory:
     limit: int
 
 
+class RunnerLost(BaseException):
+    """Raised by any call: nothing can be computed any more, for no request. The message is one sentence.
+
+    Not an Exception: nobody on the way to the engine's thread may take it for one request's failure.
+    """
+
+
 class Runner(Protocol):
     @property
     def card(self) -> ModelCard: ...

@@ -4,8 +4,8 @@ The engine above it knows nothing of this. It holds a `Handle` for each state; o
 are told with the next call.
 
 A call that fails here is told too: those where it failed as well go on, as this rank does; the others are out of step
-and end. A follower that ends takes the group with it: every later call raises `GroupLost`, which nobody on the way to
-the engine's thread may swallow, and `lost` is called at once, for an engine that waits or hangs.
+and end. A follower that ends takes the group with it: every later call raises `RunnerLost`, and `lost` is called at
+once, for an engine that waits or hangs.
 """
 
 import threading
@@ -21,14 +21,10 @@ from mlx_worker.distributed.channel import Channel, ChannelClosed
 from mlx_worker.distributed.shard import GENERATION, SHAPE, Shard
 from mlx_worker.engine import AnswerShape, Generation
 from mlx_worker.prefix_entry import Cut
-from mlx_worker.runner import Memory, Runner, Step
+from mlx_worker.runner import Memory, Runner, RunnerLost, Step
 
 LOST = "host {rank} of the group was lost ({why}); all of it starts again, ask again when /health says ready"
 NO_DISK = "the states of a model that is split over machines are not written to disk"
-
-
-class GroupLost(BaseException):
-    """A rank is gone, so nothing can be computed any more. The message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -53,15 +49,15 @@ class Followers:
             threading.Thread(target=self._listen, args=(rank, channel), name=f"rank-{rank}", daemon=True).start()
 
     def tell(self, message: Mapping[str, Any]) -> None:
-        """Raises GroupLost."""
+        """Raises RunnerLost."""
         with self._lock:
             if self._reason is not None:
-                raise GroupLost(self._reason)
+                raise RunnerLost(self._reason)
             for rank, channel in self._channels.items():
                 try:
                     channel.send(dict(message))
                 except ChannelClosed as error:
-                    raise GroupLost(LOST.format(rank=rank, why=error)) from error
+                    raise RunnerLost(LOST.format(rank=rank, why=error)) from error
 
     def close(self) -> None:
         self._closed = True
@@ -119,7 +115,7 @@ class LeadingRunner:
         self._call("prefill", kv.number, list(tokens))
 
     def compile(self, tools: Sequence[dict[str, Any]], shape: AnswerShape) -> None:
-        with suppress(GroupLost):  # which is for the engine's thread to hear, not for whoever prepares a request
+        with suppress(RunnerLost):  # which is for the engine's thread to hear, not for whoever prepares a request
             self._followers.tell({"compile": [list(tools), SHAPE.dump_python(shape, mode="json", warnings=False)]})
         self._runner.compile(tools, shape)
 

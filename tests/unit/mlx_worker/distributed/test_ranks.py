@@ -14,11 +14,11 @@ import pytest
 
 from mlx_worker.distributed.channel import Channel
 from mlx_worker.distributed.follower import OutOfStep, follow
-from mlx_worker.distributed.leader import Followers, GroupLost, LeadingRunner
+from mlx_worker.distributed.leader import Followers, LeadingRunner
 from mlx_worker.engine import AnswerShape, Event, Failed, Finished, Sampling, TextPiece
 from mlx_worker.engine_thread import EngineThread
 from mlx_worker.jobs import Job, Limits
-from mlx_worker.runner import Memory, Step
+from mlx_worker.runner import Memory, RunnerLost, Step
 from mlx_worker.turns import Turns
 from tests.support.fake_runner import FakeRunner, generation
 
@@ -142,7 +142,7 @@ def test_a_lost_follower_is_told_at_once_and_ends_the_engine() -> None:
         pair.channel.close()
         assert pair.told.wait(SOON)
         assert pair.lost[0].startswith("host 1 of the group was lost")
-        with pytest.raises(GroupLost, match="host 1 of the group was lost"):
+        with pytest.raises(RunnerLost, match="host 1 of the group was lost"):
             run(turns, PROMPT)
         assert len(pair.lost) == 1
 
@@ -168,6 +168,7 @@ def test_an_engine_that_hangs_is_given_up_from_outside() -> None:
     engine.submit(generation(PROMPT), events.put)
     assert hanging.wait(SOON)
     engine.give_up("host 1 of the group was lost")
+    engine.give_up("and more")
     while not isinstance(event := events.get(timeout=SOON), Failed):
         pass
     assert "host 1 of the group was lost" in str(event.error)
