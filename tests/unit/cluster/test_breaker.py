@@ -169,6 +169,29 @@ def test_five_answers_in_a_row_and_it_opens_shortly_again(answers: int, next_tim
     assert one.until(10.0) == pytest.approx(10 + next_time)
 
 
+def test_a_failure_among_the_answers_is_no_proof() -> None:
+    one = breaker()
+    open_at(one, 0.0)
+    one.probed(9.5)
+    for error in (None, None, None, None, BROKEN, None):
+        ask(one, error, 10.0)
+    open_at(one, 10.0)
+    assert one.until(10.0) == pytest.approx(10 + 19)
+
+
+def test_what_opened_it_does_not_open_it_again() -> None:
+    one = breaker()
+    for error in [None, BROKEN] * 5:
+        ask(one, error, 0.0)
+    one.probed(9.5)
+    trial = one.permit(9.5)
+    assert trial is not None
+    one.begun(trial, 9.5)
+    for _ in range(2):
+        ask(one, BROKEN, 10.0)
+        assert one.state(10.0) is State.CLOSED
+
+
 def test_what_was_sent_before_says_nothing_after() -> None:
     one = breaker()
     permits = [one.permit(0.0) for _ in range(10)]
@@ -180,6 +203,20 @@ def test_what_was_sent_before_says_nothing_after() -> None:
     assert permits[9] is not None
     one.ended(permits[9], None, 11.0)
     assert one.state(11.0) is State.TRIAL, "and a late answer is no proof"
+
+
+def test_a_trial_that_another_one_ended_says_nothing_and_keeps_nobody_out() -> None:
+    one = breaker()
+    open_at(one, 0.0)
+    one.probed(10.0)
+    first, second = one.permit(10.0), one.permit(75.0)
+    assert first is not None
+    assert second is not None
+    one.ended(first, BROKEN, 80.0)
+    one.probed(100.0)
+    one.begun(second, 100.0)
+    assert one.state(100.0) is State.TRIAL
+    assert one.admits(100.0)
 
 
 def test_the_end_of_a_trial_that_began_well_counts_like_that_of_any_request() -> None:
@@ -211,12 +248,14 @@ def test_a_trial_that_is_never_handed_back_does_not_keep_the_node_out() -> None:
 def test_who_is_forced_through_gets_a_permit_that_proves_nothing() -> None:
     one = breaker()
     open_at(one, 0.0)
-    for error in (None, BROKEN):
+    for error in (BROKEN, None, None, None, None, None):
         permit = one.permit(1.0, forced=True)
         assert permit is not None
         one.begun(permit, 1.0)
         one.ended(permit, error, 1.0)
     assert one.until(1.0) == pytest.approx(9.5)
+    one.missed(9.5)
+    assert one.until(9.5) == pytest.approx(9.5 + 19)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 30)), max_size=300))

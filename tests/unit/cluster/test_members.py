@@ -197,6 +197,49 @@ def test_handed_back_twice_counts_once() -> None:
     assert member.breaker.state(1.0) is State.CLOSED
 
 
+def test_what_comes_of_requests_is_known_of_its_health() -> None:
+    member = next(iter(cluster("well")))
+    for at in range(20):
+        attempt = member.send(1, 1.0)
+        assert attempt is not None
+        member.ended(attempt, None if at % 4 else BROKEN, 1.0)
+    assert member.health.reason(1.0) == "25% of its last requests failed"
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_node_that_answers_is_not_lost_for_slow_probes(ends: bool) -> None:
+    members = cluster("well")
+    member = next(iter(members))
+    attempt = member.send(1, 1.0)
+    assert attempt is not None
+    for _ in range(2):
+        members.missed("well0", "no answer in 1 s", 1.0)
+    if ends:
+        member.ended(attempt, None, 1.0)
+    else:
+        member.begun(attempt, 1.0)
+    members.missed("well0", "no answer in 1 s", 1.0)
+    assert member.health.up
+
+
+@pytest.mark.parametrize(
+    ("says", "state"), [("well", State.TRIAL), ("loading", State.HALF_OPEN), ("lying", State.HALF_OPEN)]
+)
+def test_only_who_is_ready_and_honest_gets_a_trial(says: str, state: State) -> None:
+    members = cluster("failing")
+    members.probed("failing0", SAYS[says], 9.5)
+    assert next(iter(members)).breaker.state(9.5) is state
+
+
+def test_a_liar_that_is_added_again_is_refused_again() -> None:
+    journal = Journal()
+    members = cluster("lying", journal)
+    members.remove("lying0", "taken out")
+    members.add("lying0", Expected("m"))
+    members.probed("lying0", SAYS["lying"], 1.0)
+    assert journal.of("lying0") == ["refused", "refused"]
+
+
 @pytest.mark.parametrize(
     ("node", "reason"),
     [
