@@ -79,12 +79,16 @@ class CacheAware:
         return best, "its home is busy"
 
     def _of_new(self, outlook: Outlook, reason: str) -> tuple[str, str]:
-        wanted = self._min_hit_rate * outlook.ask.tokens
-        prefix = outlook.ask.prefix_tokens
-        holders = [node for node in outlook.candidates if outlook.cached(node) >= wanted > prefix]
-        if holders:
-            return min(holders, key=outlook.seconds), "holds its history"
+        holder = self._holder(outlook)
+        if holder is not None and outlook.seconds(holder) <= outlook.seconds(outlook.quickest()) + self._hysteresis:
+            return holder, "holds its history"
         return self._place(outlook), reason
+
+    def _holder(self, outlook: Outlook) -> str | None:
+        """Who holds most of this very prompt, and not just its prefix: another proxy may have sent it there."""
+        wanted = max(self._min_hit_rate * outlook.ask.tokens, outlook.ask.prefix_tokens + 1)
+        holders = [node for node in outlook.candidates if outlook.cached(node) >= wanted]
+        return min(holders, key=outlook.seconds, default=None)
 
     def _place(self, outlook: Outlook) -> str:
         costs = {node: self._cost(node, outlook) for node in outlook.candidates}

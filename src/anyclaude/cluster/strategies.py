@@ -7,7 +7,7 @@ for each thousand tokens that had to be computed. cache-aware, the default, has 
 
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from anyclaude.cluster.estimates import Candidate, fleet_tps, seconds_to_first, speed
@@ -58,9 +58,13 @@ class Outlook:
     index: PrefixIndex
     now: float
     _fallback: float | None = None
+    _cached: dict[str, int] = field(default_factory=dict)
 
     def cached(self, node: str) -> int:
-        return self.index.expected(node, self.ask, self.now)
+        found = self._cached.get(node)
+        if found is None:
+            found = self._cached[node] = self.index.expected(node, self.ask, self.now)
+        return found
 
     def tps(self, node: str) -> float:
         return speed(self.candidates[node], self.fallback)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from anyclaude.cluster.estimates import fleet_tps, speed
+from anyclaude.cluster.estimates import Candidate, fleet_tps, speed
 from anyclaude.cluster.node import Ask
 from anyclaude.cluster.prefix_index import PrefixIndex
 from anyclaude.cluster.strategies import Candidates
@@ -82,7 +82,7 @@ class Warming:
         self._draining.pop(node, None)
 
     def next(self, nodes: Candidates, now: float) -> Warm | None:
-        """What to begin now; `done` must be told of its end. nodes: those that may be asked, without any that drain."""
+        """What to begin now; `done` must be told of its end. nodes: those that may be asked and can compute ahead."""
         self._expire(now)
         if now < self._last + self._interval:
             return None
@@ -118,9 +118,7 @@ class Warming:
 
     def _idle(self, free: Candidates, now: float) -> Warm | None:
         """The prefix that was used most goes first, to the fastest of the idle."""
-        idle = [
-            name for name, each in free.items() if _is_idle(each.report.active, each.report.waiting, each.in_flight)
-        ]
+        idle = [name for name, each in free.items() if _is_idle(each)]
         worth = [prefix for prefix in self._by_use(now) if self._used[prefix].uses >= MIN_USES] if idle else []
         for prefix in worth:
             lacking = [name for name in idle if self._may(name, prefix) and not self._holds(name, prefix, now)]
@@ -159,5 +157,6 @@ class Warming:
             self._failed.popitem(last=False)
 
 
-def _is_idle(active: int, waiting: int, in_flight: int) -> bool:
-    return active == waiting == in_flight == 0
+def _is_idle(node: Candidate) -> bool:
+    report = node.report
+    return report.state == "ready" and report.active == report.waiting == node.in_flight == 0

@@ -137,6 +137,16 @@ def test_a_session_that_another_proxy_served_is_found_by_what_nodes_report() -> 
     assert told.ask(turn(tokens=56_000), equal_nodes(), 1.0) == "c"
 
 
+def test_a_short_history_is_found_too_unless_its_holder_is_busy() -> None:
+    told = Told()
+    told.index.reported("c", Report(systems=frozenset({"main"}), sessions={"s": 20_500}, instance="i"), 0.0)
+    assert told.reason(turn(tokens=21_000), equal_nodes(), 1.0) == "holds its history"
+    told = Told()
+    told.index.reported("c", Report(sessions={"s": 20_500}, instance="i"), 0.0)
+    busy = fleet(FakeNode("a"), FakeNode("c", pending=60_000))
+    assert told.reason(turn(tokens=21_000), busy, 1.0) == "new session"
+
+
 def test_titles_go_where_they_are_quick_and_move_nothing() -> None:
     told = Told()
     told.ask(turn("s"), equal_nodes("a"))

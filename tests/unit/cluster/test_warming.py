@@ -64,6 +64,7 @@ def test_busy_nodes_are_left_alone() -> None:
         FakeNode("b", in_flight=1),
         FakeNode("c", report=Report(active=1)),
         FakeNode("d", report=Report(waiting=1)),
+        FakeNode("f", report=Report("loading")),
     )
     assert warming.next(fleet(*busy), 1.0) is None
     found = warming.next(fleet(*busy, FakeNode("e")), 1.0)
