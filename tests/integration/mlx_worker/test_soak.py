@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import pytest
 
 from mlx_worker.engine import EngineStatus
 from tests.support.soak import Soak
 from tests.support.worker import real_worker
 
-REQUESTS = 300
+REQUESTS = 150
 CACHE = 8_000_000
 
 
@@ -17,6 +18,7 @@ def at_rest(status: EngineStatus) -> bool:
     return status.active == status.waiting == 0
 
 
+@pytest.mark.timeout(600)
 def test_nothing_is_stuck_wrong_or_left_behind(trained_model: Path, tmp_path: Path) -> None:
     limits: dict[str, Any] = {
         "cache_bytes": CACHE,

@@ -100,7 +100,7 @@ def test_many_at_once_some_held_and_some_free(clueless: Worker) -> None:
         if number % 3:
             jsonschema.validate(json.loads(answer["message"]["tool_calls"][0]["function"]["arguments"]), SEATS)
         else:
-            assert answer["finish_reason"] == "length"
+            assert answer["finish_reason"] in ("length", "stop")
 
 
 def test_log_probabilities_come_with_the_text(worker: Worker) -> None:
