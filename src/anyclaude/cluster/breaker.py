@@ -87,20 +87,30 @@ class Window:
 
     def __init__(self, seconds: float, most: int = 128) -> None:
         self._seconds = seconds
-        self._outcomes: deque[tuple[float, bool]] = deque(maxlen=most)
+        self._most = most
+        self._outcomes: deque[tuple[float, bool]] = deque()
+        self._failed = 0
 
     def add(self, well: bool, now: float) -> None:
+        if len(self._outcomes) == self._most:
+            self._drop()
         self._outcomes.append((now, well))
+        self._failed += not well
 
     def clear(self) -> None:
         self._outcomes.clear()
+        self._failed = 0
 
     def share(self, least: int, now: float) -> float:
         """The share that failed, 0 to 1; 0 when there are fewer than `least` outcomes."""
         while self._outcomes and now - self._outcomes[0][0] > self._seconds:
-            self._outcomes.popleft()
+            self._drop()
         total = len(self._outcomes)
-        return sum(not well for _, well in self._outcomes) / total if total >= max(1, least) else 0.0
+        return self._failed / total if total >= max(1, least) else 0.0
+
+    def _drop(self) -> None:
+        _, well = self._outcomes.popleft()
+        self._failed -= not well
 
 
 class Permit:

@@ -12,6 +12,7 @@ from anyclaude.cluster.breaker import Breaker, Permit, State
 from anyclaude.cluster.health import Health, Status
 from anyclaude.cluster.node import Report
 
+READY: Final[tuple[Status, ...]] = ("healthy", "degraded")
 _BEST_FIRST: Final = (State.CLOSED, State.TRIAL, State.HALF_OPEN, State.OPEN)
 
 
@@ -49,20 +50,20 @@ class Member:
 
     def status(self, now: float) -> Status:
         status = self.health.status(now)
-        return "draining" if self.drained and status in ("healthy", "degraded") else status
+        return "draining" if self.drained and status in READY else status
 
     def reason(self, now: float) -> str:
         """Why it is not healthy, or not asked; empty when there is nothing to say."""
         status, until = self.status(now), self.breaker.until(now)
         if status == "draining" and self.drained:
             return "it is drained"
-        if until is not None and status in ("healthy", "degraded"):
+        if until is not None and status in READY:
             return f"its last requests failed; it is tried again in {ceil(until - now)} s"
         return self.health.reason(now)
 
     def is_ready(self, now: float) -> bool:
         """Whether it takes requests by its own word and by ours, whatever came of the last ones."""
-        return self.status(now) in ("healthy", "degraded")
+        return self.status(now) in READY
 
     def badness(self, now: float) -> tuple[int, float]:
         """For the order of nodes whose breakers do not admit anyone: the least bad first."""

@@ -9,13 +9,13 @@ another model answered.
 No task and no socket: whoever drives it asks `take_probes` what is due, and says what came of it.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from anyclaude.cluster.breaker import Breaker, BreakerRules
-from anyclaude.cluster.health import Expected, Health, HealthRules
-from anyclaude.cluster.member import Member
+from anyclaude.cluster.health import Expected, Health, HealthRules, Status
+from anyclaude.cluster.member import READY, Member
 from anyclaude.cluster.node import Report
 
 MOST_NODES: Final = 256
@@ -176,7 +176,7 @@ class Members:
 
     def usable(self, now: float, tried: Collection[str] = ()) -> Usable:
         """Those that may be asked. tried: ids of those that the request was already sent to; they are left out."""
-        ready = [member for member in self if member.is_ready(now)]
+        ready = {member: status for member in self if (status := member.status(now)) in READY}
         if not ready:
             return self._last(now, tried)
         admitted, ejected = _parted(ready, now)
@@ -196,11 +196,13 @@ class Members:
         return Usable((), rule="last", reason="no node is ready, and none is left that could be asked all the same")
 
 
-def _parted(ready: Collection[Member], now: float) -> tuple[list[Member], list[Member]]:
+def _parted(ready: Mapping[Member, Status], now: float) -> tuple[list[Member], list[Member]]:
     """Those whose breakers admit, healthy ones first, and the others, the least bad first."""
-    admitted = [member for member in ready if member.breaker.admits(now)]
-    ejected = [member for member in ready if not member.breaker.admits(now)]
-    admitted.sort(key=lambda member: member.status(now) != "healthy")
+    admitted: list[Member] = []
+    ejected: list[Member] = []
+    for member in ready:
+        (admitted if member.breaker.admits(now) else ejected).append(member)
+    admitted.sort(key=lambda member: ready[member] != "healthy")
     ejected.sort(key=lambda member: member.badness(now))
     return admitted, ejected
 
