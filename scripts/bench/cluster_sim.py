@@ -8,7 +8,7 @@ stands in docs/architecture/cluster.md.
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Final
 
@@ -46,7 +46,7 @@ def main() -> int:
         print("\n".join(FLEETS))
         return 0
     if options.scale:
-        _scale()
+        _scale(options.nodes or SCALES)
         return 0
     charts = []
     print(HEAD)
@@ -67,9 +67,9 @@ def _tell_failures(strategy: str, results: list[Result]) -> None:
         print(f"{strategy}: {failures(results)}", file=sys.stderr)
 
 
-def _scale() -> None:
+def _scale(sizes: Sequence[int]) -> None:
     print(SCALE_HEAD)
-    for nodes in SCALES:
+    for nodes in sizes:
         print(scale_row(cost(nodes), nodes * SESSIONS_A_NODE), flush=True)
 
 
@@ -79,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--strategy", action="append", choices=list(STRATEGIES))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--scale", action="store_true", help="what a decision costs by the number of nodes")
+    parser.add_argument("--nodes", action="append", type=int, help="with --scale: a number of nodes")
     parser.add_argument("--list", action="store_true", help="the names of the fleets")
     return parser.parse_args()
 

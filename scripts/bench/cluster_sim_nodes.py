@@ -9,6 +9,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from anyclaude.cluster.estimates import Sent
@@ -19,6 +20,8 @@ AGEING: Final = 1.0
 
 NEVER: Final = 1e9
 OVERHEAD: Final = 0.05
+_NUMBERS: Final = count()
+
 TOGETHER: Final = 0.35
 """Each answer more that is written at the same time slows all by this share."""
 
@@ -93,7 +96,7 @@ class SimNode:
         job.key = job.left / self.spec.prefill + AGEING * now + NEVER * job.ahead
         if self.current is not None and job.key < self._current_key(now):
             self._pause(now)
-        heapq.heappush(self.queue, (job.key, id(job), job))
+        heapq.heappush(self.queue, (job.key, next(_NUMBERS), job))
         if self.current is None:
             self._next(now)
 
@@ -141,7 +144,7 @@ class SimNode:
         job.key = self._current_key(now)
         job.left = max(1.0, job.left - (now - self.began) * self.pace)
         self.current, self.turn = None, self.turn + 1
-        heapq.heappush(self.queue, (job.key, id(job), job))
+        heapq.heappush(self.queue, (job.key, next(_NUMBERS), job))
 
     def _next(self, now: float) -> None:
         if not self.queue:
