@@ -104,11 +104,12 @@ def real_worker(folder: Path, *, settings: Settings | None = None, **limits: Any
 
 @contextmanager
 def serving(engine: Engine, settings: Settings | None = None) -> Iterator[str]:
-    """The application around any engine, on a free port."""
-    app = build_app(engine, settings or Settings(), Blas("test BLAS", fast=True))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="on"))
+    """The application around any engine, on a free port, which its settings say too."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        settings = (settings or Settings()).model_copy(update={"port": listener.getsockname()[1]})
+        app = build_app(engine, settings, Blas("test BLAS", fast=True))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="on"))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
         thread.start()
         try:

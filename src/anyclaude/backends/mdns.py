@@ -1,7 +1,8 @@
 """Who announces itself in the local network, by multicast DNS.
 
-Anybody there can announce anything, as often as he likes. So names wait in a queue with a bound, are looked up one
-after the other at a bounded rate, and what they say is taken apart by `cluster.discovery`; zeroconf bounds its cache.
+Anybody there can announce anything, as often as he likes. So names wait in a queue with a bound, are read at a bounded
+rate, and what they say is taken apart by `cluster.discovery`; zeroconf bounds its cache. A worker says all in one
+packet; who has to be asked for the rest waits in a queue of its own, so that names without a worker hold up nobody.
 """
 
 import asyncio
@@ -20,9 +21,10 @@ from anyclaude.wire.announcement import TYPE
 log = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 256
-"""Names that wait to be looked up. More than that are not heard."""
+"""Names that wait to be read, and as many that wait to be asked. More than that are not heard."""
 
-_LOOK_UP: Final = 1.5  # seconds for an answer
+_ASKED_AT_ONCE: Final = 4
+_ANSWER: Final = 1.5  # seconds
 _PAUSE: Final = 0.05  # seconds between two names
 _CLOSING: Final = 3.0  # seconds
 
@@ -42,20 +44,21 @@ class Browser:
         self._appeared = appeared
         self._gone = gone
         self._interfaces = list(interfaces) if interfaces else InterfaceChoice.All
-        self._waiting: dict[str, None] = {}
-        self._came = asyncio.Event()
+        self._heard = _Names()
+        self._bare = _Names()
         self._overflowed = False
 
     async def __aenter__(self) -> Self:
         self._zeroconf = AsyncZeroconf(interfaces=self._interfaces, ip_version=IPVersion.V4Only)
         self._browser = AsyncServiceBrowser(self._zeroconf.zeroconf, TYPE, handlers=[self._changed])
-        self._looking = asyncio.create_task(self._look_up_all(), name="mdns")
+        self._tasks = [asyncio.create_task(self._ask_all(), name="mdns") for _ in range(_ASKED_AT_ONCE)]
+        self._tasks.append(asyncio.create_task(self._read_all(), name="mdns"))
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._looking
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING):
                 await self._browser.async_cancel()
@@ -65,38 +68,64 @@ class Browser:
         self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
     ) -> None:  # zeroconf calls it with these names
         if state_change is ServiceStateChange.Removed:
-            self._waiting.pop(name, None)
+            self._heard.drop(name)
+            self._bare.drop(name)
             self._gone(name)
-        else:
-            self.heard(name)
-
-    def heard(self, name: str) -> None:
-        """A name was announced, or says something new. It is looked up when its turn comes."""
-        if len(self._waiting) < MOST_WAITING:
-            self._waiting[name] = None
-            self._came.set()
-        elif not self._overflowed:
+        elif not self._heard.add(name) and not self._overflowed:
             self._overflowed = True
             log.warning("so many workers announce themselves that some are not heard; name the nodes in the settings")
 
-    async def _look_up_all(self) -> None:
+    async def _read_all(self) -> None:
         while True:
-            await self._came.wait()
-            self._came.clear()
-            while self._waiting:
-                name = next(iter(self._waiting))
-                del self._waiting[name]
-                await self._look_up(name)
-                await asyncio.sleep(_PAUSE)
+            told = _service(await self._heard.take())
+            if told is not None and told.load_from_cache(self._zeroconf.zeroconf):
+                self._tell(told)
+            elif told is not None:
+                self._bare.add(told.name)
+            await asyncio.sleep(_PAUSE)
 
-    async def _look_up(self, name: str) -> None:
-        try:
-            told = AsyncServiceInfo(TYPE, name)
-            if not await told.async_request(self._zeroconf.zeroconf, _LOOK_UP * 1000):
-                return
-            sighting = sighting_of(name, told.parsed_addresses(), told.port, told.properties)
-        except (OSError, ValueError, ZeroconfError) as error:
-            log.debug("an announcement cannot be read: %s", type(error).__name__)
-            return
+    async def _ask_all(self) -> None:
+        while True:
+            told = _service(await self._bare.take())
+            with suppress(OSError, ZeroconfError):
+                if told is not None and await told.async_request(self._zeroconf.zeroconf, _ANSWER * 1000):
+                    self._tell(told)
+
+    def _tell(self, told: AsyncServiceInfo) -> None:
+        sighting = sighting_of(told.name, told.parsed_addresses(), told.port, told.properties)
         if sighting is not None:
             self._appeared(sighting)
+
+
+class _Names:
+    """A queue in which each name stands once."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+        self._came = asyncio.Event()
+
+    def add(self, name: str) -> bool:
+        """False when it is full."""
+        if len(self._names) >= MOST_WAITING:
+            return False
+        self._names[name] = None
+        self._came.set()
+        return True
+
+    def drop(self, name: str) -> None:
+        self._names.pop(name, None)
+
+    async def take(self) -> str:
+        while not self._names:
+            self._came.clear()
+            await self._came.wait()
+        name = next(iter(self._names))
+        del self._names[name]
+        return name
+
+
+def _service(name: str) -> AsyncServiceInfo | None:
+    try:
+        return AsyncServiceInfo(TYPE, name)
+    except ZeroconfError:  # no name of this type
+        return None
