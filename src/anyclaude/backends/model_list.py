@@ -23,6 +23,7 @@ from anyclaude.wire.json import decode_lenient, encode
 FILE: Final = Path("cache", "openrouter-models.json")
 _ASK: Final = 20.0  # seconds
 _LARGEST: Final = 32 * 1024 * 1024
+_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe in its place must not keep a launch waiting
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 Entry = Mapping[str, Any]
@@ -139,7 +140,7 @@ def _tokens(entry: Entry, *names: str) -> int | None:
 
 def _read(file: Path) -> dict[str, Any] | None:
     try:
-        with file.open("rb") as opened:
+        with open(os.open(file, _READ), "rb") as opened:
             kept = decode_lenient(opened.read(_LARGEST))
     except OSError:
         return None

@@ -5,8 +5,10 @@ machine), so this module knows the arguments alone and loads the rest of the pro
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from anyclaude import __version__
 from anyclaude.cli.args import HELP, split
@@ -15,11 +17,30 @@ from anyclaude.errors import SetupError
 
 PROGRAM = "anyclaude.cli.run"
 TRACE = "anyclaude.cli.trace"
+_STDOUT: Final = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments ask, and return the exit code."""
-    words = sys.argv[1:] if argv is None else argv
+    """Do what the arguments ask, and return the exit code. Who stops reading what we print has seen enough."""
+    try:
+        code = _done(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_stdout_go()
+        return 0
+    except OSError as error:
+        _let_stdout_go()
+        say(f"cannot write to standard output: {error.strerror}")
+        return SETUP_FAILED
+    return code
+
+
+def _let_stdout_go() -> None:
+    """What is still to be written there would fail again at the end of the program."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+
+
+def _done(words: Sequence[str]) -> int:
     if words and words[0] == "trace":
         shown: int = importlib.import_module(TRACE).run(words[1:])
         return shown

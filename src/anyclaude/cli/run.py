@@ -61,11 +61,19 @@ def run(given: Split) -> int:
     except KeyboardInterrupt:
         screen.clear()
         return 130
+    except OSError as error:
+        if given.asks is not None:
+            raise  # of a task that prints: told by who called
+        return _fault(error, log_path, screen)
     except Exception as error:  # the edge of the program: the person gets one line, the log the traceback
-        log.exception("unexpected")
-        where = f"; details are in {log_path}" if log_path else ""
-        screen.say(f"a fault of ours, {type(error).__name__}{where}; please report it")
-        return FAULT
+        return _fault(error, log_path, screen)
+
+
+def _fault(error: Exception, log_path: Path | None, screen: Terminal) -> int:
+    log.error("unexpected", exc_info=error)
+    where = f"; details are in {log_path}" if log_path else ""
+    screen.say(f"a fault of ours, {type(error).__name__}{where}; please report it")
+    return FAULT
 
 
 def _resolved(given: Split, screen: Terminal) -> Resolved:

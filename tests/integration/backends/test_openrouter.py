@@ -1,5 +1,6 @@
 """OpenRouter's backend against a stand-in: what is sent for a model, what is kept, what is said when it fails."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -120,6 +121,14 @@ async def test_the_list_is_kept_and_serves_when_the_network_does_not(tmp_path: P
         url = upstream.url
     async with backend_at(url, tmp_path, model_list_hours=0) as backend:
         assert next(model.id for model in await backend.models()) == MODEL
+
+
+async def test_a_pipe_in_the_place_of_the_list_keeps_nobody_waiting(tmp_path: Path) -> None:
+    (tmp_path / FILE).parent.mkdir()
+    os.mkfifo(tmp_path / FILE)
+    async with OpenRouterUpstream() as upstream, backend_at(upstream.url, tmp_path) as backend:
+        await backend.ready()
+    assert (tmp_path / FILE).is_file()
 
 
 async def test_what_is_not_ready_is_one_sentence_with_the_next_step(tmp_path: Path) -> None:

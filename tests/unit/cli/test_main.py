@@ -1,7 +1,10 @@
 """Help and version are quick: what is not needed for them is not loaded."""
 
+import os
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +26,22 @@ def test_nothing_heavy_is_imported(flag: str) -> None:
 def test_the_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"anyclaude {__version__}\n"
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "--show-config", "--config-schema", "trace list"])
+def test_who_stops_reading_and_a_full_disk(words: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "anyclaude.cli.main", *words.split()]
+    for target, expected, told in (("| true", 0, ""), ("> /dev/full", 2, "cannot write to standard output: ")):
+        if "full" in target and not Path("/dev/full").exists():
+            continue  # macOS has none
+        shell = f"set -o pipefail; {shlex.join(command)} {target}"
+        done = subprocess.run(
+            ["bash", "-c", shell], capture_output=True, text=True, timeout=30, env={**os.environ, "HOME": str(tmp_path)}
+        )
+        assert done.stderr.removeprefix("anyclaude: ").startswith(told)
+        assert "Exception" not in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.returncode == expected
 
 
 def test_a_wrong_argument_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
