@@ -18,8 +18,14 @@ HEAD: Final = (
     "|---|---|---|---|---|---|---|---|---|---|"
 )
 SCALE_HEAD: Final = (
-    "| nodes | sessions | at home | home busy | new session | small | kB a node |\n|---|---|---|---|---|---|---|"
+    "| nodes | sessions | at home | home busy | new session | small | of a core | kB a node |\n"
+    "|---|---|---|---|---|---|---|---|"
 )
+BETWEEN: Final = 8.0
+"""Seconds between two requests of a session."""
+
+SCANS: Final = 0.1
+"""The share of requests that are of a new session, or small."""
 
 
 def row(fleet: str, strategy: str, results: Sequence[Result], sessions: int) -> str:
@@ -54,8 +60,10 @@ def bars(title: str, values: Iterable[tuple[str, float]]) -> str:
 
 
 def scale_row(cost: Cost, sessions: int) -> str:
+    """`of a core`: what all decisions of so many sessions take."""
     times = " | ".join(f"{each:.0f} µs" for each in (cost.at_home, cost.busy_home, cost.new, cost.small))
-    return f"| {cost.nodes} | {sessions} | {times} | {cost.kilobytes:.1f} |"
+    share = sessions / BETWEEN * ((1 - SCANS) * cost.at_home + SCANS * cost.new) / 1e6
+    return f"| {cost.nodes} | {sessions} | {times} | {100 * share:.1f} % | {cost.kilobytes:.1f} |"
 
 
 def _at(values: Sequence[float], share: float) -> float:

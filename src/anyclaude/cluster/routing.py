@@ -51,9 +51,17 @@ class Routing:
 
         Nodes that say that their context is smaller than the prompt are asked only when all are.
         """
-        candidates = {node: self.standing(node) for node in nodes}
-        fitting = {node: each for node, each in candidates.items() if _fits(each.report, ask)}
-        return self.strategy.choose(ask, fitting or candidates, now) if candidates else None
+        known = self._standings
+        candidates = {node: known.get(node) or self.standing(node) for node in nodes}
+        too_small = [
+            node
+            for node, each in candidates.items()
+            if (window := each.report.context_length) is not None and window < ask.tokens
+        ]
+        if too_small and len(too_small) < len(candidates):
+            for node in too_small:
+                del candidates[node]
+        return self.strategy.choose(ask, candidates, now) if candidates else None
 
     def send(self, ask: Ask, choice: Choice, now: float) -> Sent:
         """The request leaves. `begun`, then `answered` or `failed`, must follow."""
@@ -102,7 +110,3 @@ class Routing:
     def _known(self, sent: Sent) -> bool:
         """Whether the node of a request has not left since."""
         return self._standings.get(sent.node) is sent.standing
-
-
-def _fits(report: Report, ask: Ask) -> bool:
-    return report.context_length is None or report.context_length >= ask.tokens
