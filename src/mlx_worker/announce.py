@@ -36,38 +36,43 @@ async def announced(engine: Engine, settings: Settings) -> AsyncIterator[None]:
     if not settings.announce:
         yield
         return
-    following = asyncio.create_task(_follow(engine, settings), name="announcement")
+    leaving = asyncio.Event()
+    following = asyncio.create_task(_follow(engine, settings, leaving), name="announcement")
     try:
         yield
     finally:
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        leaving.set()
+        await asyncio.wait({following}, timeout=2 * _WITHDRAWING)
+        following.cancel()  # no effect on one that has ended
+        await asyncio.gather(following, return_exceptions=True)
 
 
-async def _follow(engine: Engine, settings: Settings) -> None:
+async def _follow(engine: Engine, settings: Settings, leaving: asyncio.Event) -> None:
     """A worker that cannot be announced is served all the same; whoever knows its address can name it."""
     addresses = reachable(settings.host)
     if not addresses or settings.port == 0:
         log.warning("this worker is not announced: it has no address in a private network, or its port is not known")
         return
     try:
-        while True:
-            await _until(engine, ready=True)
+        while await _until(engine, leaving, ready=True):
             async with _announcement(engine, addresses, settings.port):
-                await _until(engine, ready=False)
+                await _until(engine, leaving, ready=False)
     except (OSError, ZeroconfError) as error:
         log.warning("this worker is not announced: %s; name its address in the nodes of the cluster", error)
 
 
-async def _until(engine: Engine, *, ready: bool) -> None:
-    while (engine.status().state == "ready") is not ready:  # noqa: ASYNC110 (its thread tells nobody of a change)
-        await asyncio.sleep(LOOK_SECONDS)
+async def _until(engine: Engine, leaving: asyncio.Event, *, ready: bool) -> bool:
+    """Wait for that. False when it is time to leave first."""
+    while not leaving.is_set() and (engine.status().state == "ready") is not ready:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await leaving.wait()
+    return not leaving.is_set()
 
 
 @asynccontextmanager
 async def _announcement(engine: Engine, addresses: list[str], port: int) -> AsyncIterator[None]:
-    """Registered, and withdrawn at the end, also when the task is cancelled."""
+    """Registered, and withdrawn at the end."""
     zeroconf = AsyncZeroconf(interfaces=addresses, ip_version=IPVersion.V4Only)
     try:
         service = _service(engine.card.id if engine.card else None, addresses, port)
