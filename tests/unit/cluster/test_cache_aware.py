@@ -115,6 +115,14 @@ def test_a_home_that_has_lost_its_session_is_none() -> None:
     )
 
 
+def test_a_title_says_nothing_of_what_a_home_must_hold() -> None:
+    told = Told()
+    told.ask(turn(tokens=60_000), equal_nodes("a"))
+    told.ask(title(), equal_nodes("a"), 1.0)
+    told.index.forget("a")
+    assert told.reason(turn(tokens=60_000), equal_nodes("a"), 2.0) == "its home has lost it"
+
+
 def test_how_much_a_home_must_still_hold_can_be_set() -> None:
     for rate, reason in ((0.3, "at home"), (0.7, "its home has lost it")):
         told = Told(min_hit_rate=rate)

@@ -84,6 +84,16 @@ def test_spells_with_failures_or_with_the_prompts_of_others_teach_nothing() -> N
     assert node.prefill_tps is None
 
 
+def test_others_that_come_in_the_middle_of_a_spell_spoil_it() -> None:
+    node = Standing("a")
+    sent = node.sent(ask(9000), 0, 0.0)
+    node.reported(Report(queued_tokens=9_000, instance="i"), 1.0)
+    node.reported(Report(queued_tokens=40_000, instance="i"), 2.0)
+    node.reported(Report(queued_tokens=5_000, instance="i"), 3.0)
+    answer(node, sent, 60.0)
+    assert node.prefill_tps is None
+
+
 def test_one_odd_sample_moves_the_speed_little() -> None:
     node = Standing("a")
     answer(node, node.sent(ask(10_000), 0, 0.0), 10.0)
