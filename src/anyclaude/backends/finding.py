@@ -4,15 +4,15 @@ Named nodes are believed. The others are candidates first (`backends.candidates`
 """
 
 import asyncio
+import importlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import Final, Self
 from urllib.parse import urlsplit
 
 from anyclaude.backends.candidates import Candidates, Pace, Place
-from anyclaude.backends.mdns import Browser
 from anyclaude.backends.proving import Prove, prove
 from anyclaude.cluster.discovery import MOST_FOUND, Change, Found, KnownNodes, Sighting
 from anyclaude.config.upstreams import Discovery, Node
@@ -21,6 +21,9 @@ from anyclaude.errors import SetupError
 log = logging.getLogger(__name__)
 
 RESOLVE_AGAIN: Final = 30.0
+MDNS: Final = "anyclaude.backends.mdns"
+"""Imported where it is wanted: zeroconf takes longer to import than most of us together."""
+
 STALE: Final = 20
 """Times in a row that a name may fail to resolve before its last addresses are forgotten."""
 
@@ -99,7 +102,10 @@ class NodeFinder:
         self._candidates.doubt(node_id)
 
     async def _browse(self) -> None:
-        browser = Browser(self._appeared, self._candidates.withdraw, self._interfaces)
+        mdns = importlib.import_module(MDNS)
+        browser: AbstractAsyncContextManager[object] = mdns.Browser(
+            self._appeared, self._candidates.withdraw, self._interfaces
+        )
         try:
             await self._open.enter_async_context(browser)
         except OSError as error:

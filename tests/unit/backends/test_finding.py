@@ -1,6 +1,8 @@
 """Who becomes a node, and who stays one: names that resolve, candidates that prove themselves, and floods of them."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -267,6 +269,11 @@ async def test_named_nodes_are_there_at_once() -> None:
 async def test_without_nodes_there_is_no_first_one() -> None:
     async with NodeFinder(Discovery(), Heard().changed) as finder:
         assert not await finder.first(0.0)
+
+
+def test_nobody_pays_for_mdns_who_does_not_want_it() -> None:
+    program = "import sys, anyclaude.backends.finding; assert 'zeroconf' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
 
 def test_what_announces_itself_needs_a_key() -> None:
