@@ -231,6 +231,12 @@ def test_only_who_is_ready_and_honest_gets_a_trial(says: str, state: State) -> N
     assert next(iter(members)).breaker.state(9.5) is state
 
 
+def test_a_probe_that_fails_opens_a_breaker_that_is_half_open_again() -> None:
+    members = cluster("failing")
+    members.missed("failing0", "refused", 9.5)
+    assert next(iter(members)).breaker.until(9.5) == pytest.approx(9.5 + 19)
+
+
 def test_a_liar_that_is_added_again_is_refused_again() -> None:
     journal = Journal()
     members = cluster("lying", journal)
@@ -265,6 +271,7 @@ def test_a_member_says_why_it_is_not_asked(node: str, reason: str) -> None:
         ("well gone gone gone gone", ["joined", "lost"]),
         ("well gone gone gone well well well", ["joined", "lost", "back"]),
         ("well lying well well", ["joined", "lost", "back"]),
+        ("well lying lying", ["joined", "lost"]),
         ("well dead dead", ["joined", "lost"]),
         ("well draining loading well", ["joined"]),
         ("lying lying gone lying", ["refused"]),
