@@ -6,7 +6,6 @@ loopback when it listens there, else in private networks, never under a public a
 """
 
 import asyncio
-import ipaddress
 import logging
 import platform
 import re
@@ -19,8 +18,9 @@ from zeroconf import Error as ZeroconfError
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
-from anyclaude.wire.announcement import TYPE, pairs_of
+from anyclaude.wire.announcement import TYPE, nearby_address, pairs_of
 from mlx_worker.engine import Engine
+from mlx_worker.guards import is_loopback
 from mlx_worker.health import INSTANCE
 from mlx_worker.settings import Settings
 
@@ -100,11 +100,8 @@ def _service(model: str | None, addresses: list[str], port: int) -> ServiceInfo:
 
 def reachable(host: str) -> list[str]:
     """The IPv4 addresses under which a worker that listens on `host` is announced. Empty where it is not to be."""
-    try:
-        address = ipaddress.ip_address("127.0.0.1" if host in ("localhost", "::1") else host)
-    except ValueError:
-        return []
-    if not address.is_unspecified:
-        return [str(address)] if address.version == 4 and address.is_private else []
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
+        address = nearby_address("127.0.0.1" if host in ("localhost", "::1") else host)
+        return [address] if address is not None and ":" not in address else []
     found = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    return [ip for ip in found if ipaddress.ip_address(ip).is_private and not ipaddress.ip_address(ip).is_loopback]
+    return [ip for ip in found if nearby_address(ip) and not is_loopback(ip)]

@@ -7,7 +7,6 @@ Of several findings the nearer to the person wins, named over resolved over anno
 An announcement is a hint of a stranger: it is taken apart here into what could be true of a worker nearby, or nothing.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Final, Literal
 from pydantic import SecretStr
 
 from anyclaude.config.upstreams import Node
-from anyclaude.wire.announcement import TYPE, VERSION
+from anyclaude.wire.announcement import TYPE, VERSION, nearby_address
 from anyclaude.wire.proof import address_of
 
 MOST_NODES: Final = 256
@@ -24,20 +23,6 @@ MOST_FOUND: Final = 32
 """Announcements that are looked into at a time, and addresses of one name."""
 MOST_ADDRESSES: Final = 4
 """Addresses of one announcement that are tried."""
-
-_NEARBY: Final = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "::1/128",
-    )
-)
-"""Private, loopback, link-local. IPv6's link-local addresses need a zone, which an announcement does not have."""
 
 _INSTANCE: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _ODD: Final = re.compile(r"[^0-9A-Za-z-]+")
@@ -147,16 +132,6 @@ def sighting_of(
     model, instance = _text(pairs.get(b"model")), _text(pairs.get(b"instance"))
     instance = instance if instance and _INSTANCE.fullmatch(instance) else None
     return Sighting(name, plain, tuple(nearby[:MOST_ADDRESSES]), port, model, instance)
-
-
-def nearby_address(text: str) -> str | None:
-    """The address in its plain form; None when it is none, or not private, loopback or link-local."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    plain = getattr(address, "ipv4_mapped", None) or address
-    return str(plain) if any(plain in network for network in _NEARBY if network.version == plain.version) else None
 
 
 def node_at(label: str, address: str, port: int, token: SecretStr | None, path: str = "") -> Node:

@@ -4,6 +4,7 @@ The pairs of the TXT record: `v`, the version of this form; `instance`, another 
 of the model that is loaded.
 """
 
+import ipaddress
 from typing import Final
 
 TYPE: Final = "_anyclaude-mlx._tcp.local."
@@ -12,8 +13,32 @@ VERSION: Final = "1"
 _LONGEST_VALUE: Final = 200
 """Bytes. A pair of a TXT record may have 255."""
 
+_NEARBY: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "::1/128",
+    )
+)
+"""Private, loopback, link-local. IPv6's link-local addresses need a zone, which an announcement does not have."""
+
 
 def pairs_of(model: str | None, instance: str) -> dict[str, str]:
     """The pairs of a worker's TXT record."""
     said = {"v": VERSION, "instance": instance, "model": model or ""}
     return {name: value.encode()[:_LONGEST_VALUE].decode("utf-8", "ignore") for name, value in said.items()}
+
+
+def nearby_address(text: str) -> str | None:
+    """The address in its plain form; None when it is none, or not private, loopback or link-local."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return str(plain) if any(plain in network for network in _NEARBY if network.version == plain.version) else None

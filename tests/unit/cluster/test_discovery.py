@@ -15,7 +15,6 @@ from anyclaude.cluster.discovery import (
     KnownNodes,
     Sighting,
     Way,
-    nearby_address,
     node_at,
     sighting_of,
 )
@@ -58,17 +57,6 @@ def test_what_is_no_worker_nearby(
     name: str, addresses: list[str], port: int | None, pairs: dict[bytes, bytes | None]
 ) -> None:
     assert sighting_of(name, addresses, port, pairs) is None
-
-
-@pytest.mark.parametrize(
-    "text", ["10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "127.0.0.1", "169.254.1.1", "fd12::1", "::1"]
-)
-def test_addresses_nearby(text: str) -> None:
-    assert nearby_address(text) == text
-
-
-def test_an_address_in_the_notation_of_the_other_kind() -> None:
-    assert nearby_address("::ffff:10.0.0.5") == "10.0.0.5"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ LONG = "a secret of the household"
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with a loopback, two private networks, a public address and IPv6."""
-    texts = ["127.0.0.1", "192.168.1.5", "8.8.8.8", "10.0.0.5"]
+    texts = ["127.0.0.1", "192.168.1.5", "8.8.8.8", "192.0.2.1", "100.64.0.1", "10.0.0.5"]
     ips = [SimpleNamespace(ip=text, is_IPv4=True) for text in texts]
     ips.append(SimpleNamespace(ip=("fe80::1", 0, 2), is_IPv4=False))
     monkeypatch.setattr(ifaddr, "get_adapters", lambda: [SimpleNamespace(ips=ips)])

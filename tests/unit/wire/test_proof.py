@@ -5,7 +5,6 @@ from hashlib import pbkdf2_hmac, sha256
 
 import pytest
 
-from anyclaude.wire.announcement import pairs_of
 from anyclaude.wire.proof import address_of, key_of, nonce_from, proof
 
 SECRET = "a secret of the household"
@@ -63,10 +62,3 @@ def test_what_is_no_nonce(text: object) -> None:
 
 def test_a_nonce() -> None:
     assert nonce_from(ASKED.hex()) == ASKED
-
-
-def test_an_announcement_is_short_whatever_the_model_is_called() -> None:
-    assert pairs_of("qwen", "i1") == {"v": "1", "instance": "i1", "model": "qwen"}
-    assert pairs_of(None, "i1")["model"] == ""
-    long = pairs_of("é" * 300, "i1")["model"]
-    assert (len(long.encode()), set(long)) == (200, {"é"})
