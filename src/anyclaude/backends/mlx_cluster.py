@@ -33,8 +33,8 @@ from anyclaude.config.upstreams import MlxCluster
 from anyclaude.errors import AnyclaudeError, Overloaded, SetupError, UpstreamError, UpstreamRejected
 from anyclaude.wire.json import encode
 
-_NAP: Final = 5.0
-"""Seconds that the probing rests at most, since a failure may bring the next probe forward."""
+_SHORTEST: Final = 0.05
+"""Seconds between two looks at what is due."""
 
 _NOBODY: Final = "no node of the cluster can be asked now; `anyclaude --check-setup` says why"
 
@@ -66,6 +66,7 @@ class MlxClusterBackend:
         self._routing = Routing(make_strategy(settings.routing.strategy, index, min_hit_rate=rate), index)
         self._names = PrefixNames(self._first.body)
         self._tokens = TokenEstimate()
+        self._news = asyncio.Event()  # a request has ended, which may bring the next probe forward
         self._watching: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -129,6 +130,7 @@ class MlxClusterBackend:
                 batches = await attempt.enter_async_context(self._nodes[node].stream(request, caller))
             except BaseException as failure:
                 going.end(failure)
+                self._news.set()
                 if not isinstance(failure, UpstreamError) or not _is_worth_another(failure):
                     raise
                 error = failure
@@ -156,6 +158,7 @@ class MlxClusterBackend:
 
     def _end(self, going: AtNode, size: int) -> None:
         going.end()
+        self._news.set()
         if going.usage is not None:
             self._tokens.learn(size, going.usage.prompt_tokens)
 
@@ -180,8 +183,12 @@ class MlxClusterBackend:
             now = self._now()
             await asyncio.gather(*(self._probe(member) for member in self._members.take_probes(now)))
             await self._warm()
-            due = self._members.next_probe_at(self._now())
-            await asyncio.sleep(min(max((due or 0.0) - self._now(), 0.05), _NAP))
+            now = self._now()
+            due = self._members.next_probe_at(now) or now
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(due - now, _SHORTEST)):
+                    await self._news.wait()
 
     async def _probe(self, member: Member) -> None:
         began = self._now()

@@ -15,7 +15,7 @@ from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes
 from anyclaude.config.upstreams import Node
 from anyclaude.convert.profile import Profile
-from anyclaude.errors import AnyclaudeError, SetupError
+from anyclaude.errors import AnyclaudeError, SetupError, UpstreamBroken
 from anyclaude.wire.json import encode
 
 _ASK: Final = 5.0
@@ -75,6 +75,8 @@ class NodeBackend(ChatBackend):
         if status == 404 or not isinstance(health, Mapping) or "state" not in health:
             models = await self.models()
             return Report(model=models[0].id, context_length=models[0].context_window) if models else Report("loading")
+        if status != 200 and health["state"] == "ready":
+            raise UpstreamBroken("its engine gives no sign of life")
         _, cache = await self._upstream.look(f"{self._beside}/cache", seconds)
         return report_of(health, cache if isinstance(cache, Mapping) else {})
 
