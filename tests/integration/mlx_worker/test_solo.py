@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import mlx.core as mx
 import pytest
 
 from mlx_worker.engine import (
@@ -25,7 +26,7 @@ from mlx_worker.engine import (
 )
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.jobs import Job, Limits
-from mlx_worker.mlx_engine import MlxRunner
+from mlx_worker.mlx_engine import MlxRunner, load_model, made_runner
 from mlx_worker.mlx_solo import SoloRunner, load_as_set
 from mlx_worker.prompts import build_prompt
 from mlx_worker.turns import Turns
@@ -240,8 +241,26 @@ def wide(wide_model: Path) -> MlxRunner:
 
 
 @pytest.fixture(scope="module")
+def alone(wide_model: Path) -> MlxRunner:
+    """As the wide one, but for decoding one answer at a time."""
+    return made_runner(wide_model, *load_model(wide_model), 1, make=SoloRunner)
+
+
+@pytest.fixture(scope="module")
 def drafted(wide_model: Path, shallow_model: Path) -> MlxRunner:
     return load_as_set(wide_model, Limits(draft_model=shallow_model))
+
+
+@pytest.mark.parametrize("drafts", [False, True])
+def test_penalties_know_the_prompt(plain: MlxRunner, trained_model: Path, drafts: bool) -> None:
+    """Its last words but one are what ends a message, which is now the last thing that the model says."""
+    other = load_as_set(trained_model, Limits(draft_model=trained_model))
+    if not drafts:
+        other = made_runner(trained_model, *load_model(trained_model), 1, make=SoloRunner)
+    never_again = Sampling(temperature=0, repetition_penalty=100)
+    same, said = (heard(one, asked(one, "hi", sampling=never_again))[0] for one in (plain, other))
+    assert end_of(same).completion_tokens > 30
+    assert text_of(said) == text_of(same)
 
 
 class TestWideModels:
@@ -256,10 +275,12 @@ class TestWideModels:
         ],
         ids=["greedy", "seeded", "penalties"],
     )
-    def test_a_draft_changes_no_answer(self, wide: MlxRunner, drafted: MlxRunner, sampling: Sampling) -> None:
+    def test_the_same_is_said_in_any_way(
+        self, wide: MlxRunner, alone: MlxRunner, drafted: MlxRunner, sampling: Sampling
+    ) -> None:
         for question in ("hi", "what now?", filler(400, "long")):
-            same, said = (heard(one, asked(one, question, sampling=sampling))[0] for one in (wide, drafted))
-            assert text_of(said) == text_of(same)
+            ways = (wide, alone, drafted)
+            assert len({text_of(heard(one, asked(one, question, sampling=sampling))[0]) for one in ways}) == 1
 
     def test_calls_are_held_to_their_grammar(self, wide_model: Path, shallow_model: Path) -> None:
         for limits in (Limits(draft_model=shallow_model), Limits(kv_bits=8), Limits(kv_bits=4, draft_model=wide_model)):
@@ -272,6 +293,33 @@ class TestWideModels:
     def test_a_held_call_comes_while_it_is_written(self, drafted: MlxRunner) -> None:
         (events,) = heard(drafted, forced(drafted, 0.0))
         assert sum(isinstance(event, ToolArguments) for event in events) > 3
+
+
+@pytest.fixture(scope="module", params=["itself", "shallow"])
+def helped(request: pytest.FixtureRequest, trained_model: Path, drafted: MlxRunner) -> MlxRunner:
+    """By a draft that is always right, and by one that hardly is."""
+    return drafted if request.param == "shallow" else load_as_set(trained_model, Limits(draft_model=trained_model))
+
+
+@pytest.mark.parametrize("tokens", range(1, 9))
+@pytest.mark.parametrize("ended", [False, True], ids=["dropped", "ended"])
+def test_what_is_left_of_an_answer_is_what_was_said(helped: MlxRunner, tokens: int, ended: bool) -> None:
+    """Not what was proposed, and the same in both models' layers as if it had been computed at once."""
+    request = asked(helped, "hi", max_tokens=tokens if ended else 100)
+    prompt = request.prompt.tokens
+    kv = helped.new_kv()
+    helped.prefill(kv, prompt[:-1])
+    uid = helped.start(kv, request)
+    steps = [step for _ in range(tokens) for step in helped.step()]
+    left, known = (steps[-1].kv, steps[-1].tokens) if ended else helped.drop(uid)
+    assert len(prompt) + tokens - len(known) in (1, 2, 3)
+    assert tuple(known[: len(prompt)]) == prompt[: len(known)]
+    again = helped.new_kv()
+    helped.prefill(again, known)
+    assert [layer.offset for layer in left] == [len(known)] * len(again)
+    for one, other in zip(left, again, strict=True):
+        for part, like in zip(one.keys_and_values(), other.keys_and_values(), strict=True):
+            assert mx.allclose(part, like, atol=1e-3)
 
 
 def test_what_the_draft_was_good_for_is_in_the_log(trained_model: Path, caplog: pytest.LogCaptureFixture) -> None:
