@@ -10,7 +10,7 @@ One task probes the nodes as the policies want it, and has them compute ahead, f
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -21,12 +21,14 @@ from anyclaude.backends.prefix_names import PrefixNames
 from anyclaude.backends.roles import is_background
 from anyclaude.backends.tokens import TokenEstimate
 from anyclaude.cluster.breaker import BreakerRules
+from anyclaude.cluster.draining import Draining
 from anyclaude.cluster.health import HealthRules
 from anyclaude.cluster.member import Member
 from anyclaude.cluster.members import Members, Unwatched
 from anyclaude.cluster.node import Ask, Report
 from anyclaude.cluster.prefix_index import PrefixIndex
 from anyclaude.cluster.routing import Routing, make_strategy
+from anyclaude.config.drained import address_of
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes
 from anyclaude.config.upstreams import MlxCluster
@@ -42,12 +44,20 @@ log = logging.getLogger(__name__)
 
 
 class MlxClusterBackend:
-    """The nodes of the settings. Raises SetupError when there is none."""
+    """The nodes of the settings. drained: the addresses of those that a person has taken out.
+
+    Raises SetupError when there is none.
+    """
 
     name = "mlx-cluster"
 
     def __init__(
-        self, settings: MlxCluster, model: str | None, deadlines: Deadlines, changes: Changes = NO_CHANGES
+        self,
+        settings: MlxCluster,
+        model: str | None,
+        deadlines: Deadlines,
+        changes: Changes = NO_CHANGES,
+        drained: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         if not settings.nodes:
             raise SetupError("the cluster has no node; name some in MLX_CLUSTER_NODES or mlx-cluster.json")
@@ -64,6 +74,8 @@ class MlxClusterBackend:
         index = PrefixIndex(settings.cache.max_cache_age_sec, settings.cache.max_cache_size_tokens)
         rate = settings.cache.min_cache_hit_rate
         self._routing = Routing(make_strategy(settings.routing.strategy, index, min_hit_rate=rate), index)
+        self._draining = Draining(self._members, self._routing)
+        self._drained = drained
         self._names = PrefixNames(self._first.body)
         self._tokens = TokenEstimate()
         self._news = asyncio.Event()  # a request has ended, which may bring the next probe forward
@@ -75,6 +87,7 @@ class MlxClusterBackend:
     ) -> AsyncIterator[EventBatches]:
         """As `Backend.stream`, at the node that will most likely begin soonest, and at others when it fails."""
         self._watch()
+        self._follow_drained()
         async with AsyncExitStack() as stack:
             yield await self._accepted(stack, request, caller)
 
@@ -94,6 +107,7 @@ class MlxClusterBackend:
         Raises SetupError, with what each node lacks, when none is ready.
         """
         await asyncio.gather(*(self._probe(member) for member in self._members.take_probes(self._now())))
+        self._follow_drained()
         self._watch()
         ready = [member for member in self._members if member.is_ready(self._now())]
         if not ready:
@@ -182,6 +196,7 @@ class MlxClusterBackend:
         while True:
             now = self._now()
             await asyncio.gather(*(self._probe(member) for member in self._members.take_probes(now)))
+            self._follow_drained()
             await self._warm()
             now = self._now()
             due = self._members.next_probe_at(now) or now
@@ -189,6 +204,12 @@ class MlxClusterBackend:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(due - now, _SHORTEST)):
                     await self._news.wait()
+
+    def _follow_drained(self) -> None:
+        """Before each request, so that it counts at once; while there is none, with the probes."""
+        drained = self._drained()
+        wanted = {name for name, backend in self._nodes.items() if address_of(backend.node) in drained}
+        self._draining.follow(wanted, self._now())
 
     async def _probe(self, member: Member) -> None:
         began = self._now()

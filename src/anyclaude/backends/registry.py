@@ -9,6 +9,7 @@ from anyclaude.backends.lmstudio import LMStudioBackend
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
 from anyclaude.backends.openrouter import OpenRouterBackend
 from anyclaude.backends.router import Router
+from anyclaude.config.drained import Drained
 from anyclaude.config.model import Mode, Settings
 from anyclaude.config.routes import fallbacks, routes_of
 from anyclaude.config.upstreams import Prompting
@@ -51,7 +52,8 @@ def _lmstudio(settings: Settings, model: str | None) -> Backend:
 
 
 def _mlx_cluster(settings: Settings, model: str | None) -> Backend:
-    return MlxClusterBackend(settings.backends.mlx_cluster, model, settings.deadlines, settings.profiles)
+    drained = Drained(settings.home).addresses
+    return MlxClusterBackend(settings.backends.mlx_cluster, model, settings.deadlines, settings.profiles, drained)
 
 
 def _openrouter(settings: Settings, model: str | None) -> Backend:
