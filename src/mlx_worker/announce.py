@@ -57,7 +57,7 @@ async def _follow(engine: Engine, settings: Settings, leaving: asyncio.Event) ->
         while await _until(engine, leaving, ready=True):
             async with _announcement(engine, addresses, settings.port):
                 await _until(engine, leaving, ready=False)
-    except (OSError, ZeroconfError) as error:
+    except (OSError, RuntimeError, ZeroconfError) as error:  # the second where there is no interface
         log.warning("this worker is not announced: %s; name its address in the nodes of the cluster", error)
 
 

@@ -108,8 +108,8 @@ class NodeFinder:
         )
         try:
             await self._open.enter_async_context(browser)
-        except OSError as error:
-            log.warning("this machine hears no announcements (%s); name the nodes in the settings", error.strerror)
+        except (OSError, RuntimeError) as error:  # the latter where there is no interface at all
+            log.warning("this machine hears no announcements (%s); name the nodes in the settings", error)
 
     def _appeared(self, sighting: Sighting) -> None:
         key = self._discovery.key

@@ -7,11 +7,10 @@ packet; who has to be asked for the rest waits in a queue of its own, so that na
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, Self
 
-from zeroconf import Error as ZeroconfError
 from zeroconf import InterfaceChoice, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
@@ -25,14 +24,14 @@ MOST_WAITING: Final = 256
 
 _ASKED_AT_ONCE: Final = 4
 _ANSWER: Final = 1.5  # seconds
-_PAUSE: Final = 0.05  # seconds between two names
+_PAUSE: Final = 0.02  # seconds between two names
 _CLOSING: Final = 3.0  # seconds
 
 
 class Browser:
     """Tells what appears and what goes, by the name of the announcement, from the running loop.
 
-    interfaces: own addresses to listen at; None: all. Entering raises OSError where there is no multicast.
+    interfaces: own addresses to listen at; None: all. Entering raises OSError or RuntimeError where none is to be had.
     """
 
     def __init__(
@@ -77,24 +76,35 @@ class Browser:
 
     async def _read_all(self) -> None:
         while True:
-            told = _service(await self._heard.take())
-            if told is not None and told.load_from_cache(self._zeroconf.zeroconf):
-                self._tell(told)
-            elif told is not None:
-                self._bare.add(told.name)
+            name = await self._heard.take()
+            with _skipped():
+                told = AsyncServiceInfo(TYPE, name)
+                if told.load_from_cache(self._zeroconf.zeroconf):
+                    self._tell(told)
+                else:
+                    self._bare.add(name)
             await asyncio.sleep(_PAUSE)
 
     async def _ask_all(self) -> None:
         while True:
-            told = _service(await self._bare.take())
-            with suppress(OSError, ZeroconfError):
-                if told is not None and await told.async_request(self._zeroconf.zeroconf, _ANSWER * 1000):
+            name = await self._bare.take()
+            with _skipped():
+                told = AsyncServiceInfo(TYPE, name)
+                if await told.async_request(self._zeroconf.zeroconf, _ANSWER * 1000):
                     self._tell(told)
 
     def _tell(self, told: AsyncServiceInfo) -> None:
         sighting = sighting_of(told.name, told.parsed_addresses(), told.port, told.properties)
         if sighting is not None:
             self._appeared(sighting)
+
+
+@contextmanager
+def _skipped() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # whatever a stranger announces, the others are read all the same
+        log.debug("an announcement cannot be read: %s", type(error).__name__)
 
 
 class _Names:
@@ -122,10 +132,3 @@ class _Names:
         name = next(iter(self._names))
         del self._names[name]
         return name
-
-
-def _service(name: str) -> AsyncServiceInfo | None:
-    try:
-        return AsyncServiceInfo(TYPE, name)
-    except ZeroconfError:  # no name of this type
-        return None

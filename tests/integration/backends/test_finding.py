@@ -19,11 +19,11 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 from zeroconf.const import _CLASS_IN, _FLAGS_AA, _FLAGS_QR_RESPONSE, _TYPE_PTR
 
 from anyclaude.backends.candidates import Pace
-from anyclaude.backends.finding import NodeFinder
+from anyclaude.backends.finding import NodeFinder, resolve
 from anyclaude.backends.proving import prove
 from anyclaude.cluster.discovery import Change, Known
 from anyclaude.cluster.proof import Unproved
-from anyclaude.config.upstreams import Discovery
+from anyclaude.config.upstreams import Discovery, Node
 from anyclaude.errors import UpstreamUnreachable
 from anyclaude.wire.announcement import TYPE, pairs_of
 from mlx_worker.fake_engine import FakeEngine
@@ -117,6 +117,48 @@ async def test_a_worker_that_was_there_before(key: SecretStr) -> None:
             assert await heard.next() == ("+", port)
         async with finder_of(key, heard):
             assert await heard.next() == ("+", port)
+
+
+async def test_a_worker_that_has_to_be_asked_for_its_address(key: SecretStr, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AsyncServiceInfo, "load_from_cache", lambda self, zeroconf: False)
+    heard = Heard()
+    with worker(key) as port:
+        async with finder_of(key, heard):
+            assert await heard.next() == ("+", port)
+
+
+@pytest.mark.parametrize("error", [OSError(19, "No such device"), RuntimeError("No interfaces to listen on")])
+async def test_a_machine_without_multicast_has_the_nodes_that_are_named(
+    error: Exception, key: SecretStr, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("anyclaude.backends.mdns.AsyncZeroconf", refused)
+    named = Node(id="one", url="http://127.0.0.1:9")
+    discovery = Discovery(found_by="mdns", key=key, nodes=(named,))
+    async with NodeFinder(discovery, Heard().changed) as finder:
+        assert [one.node for one in finder.nodes] == [named]
+    assert f"this machine hears no announcements ({error})" in caplog.text
+
+
+async def test_a_node_that_is_doubted_proves_itself_again(key: SecretStr) -> None:
+    heard, prover = Heard(), Prover()
+    discovery = Discovery(found_by="mdns", key=key)
+    seldom = Pace(again=3600.0, wait=0.2, least=0.0)
+    with worker(key) as port:
+        finder = NodeFinder(discovery, heard.changed, prove=prover, interfaces=LOOPBACK, pace=seldom)
+        async with finder:
+            await heard.next()
+            asked = prover.asked.count(("127.0.0.1", port))
+            finder.doubt(finder.nodes[0].node.id)
+            await _until(lambda: prover.asked.count(("127.0.0.1", port)) == asked + 1)
+
+
+async def test_the_resolver_of_this_machine() -> None:
+    assert set(await resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
+    with pytest.raises(OSError, match=r"."):
+        await resolve("no-such-name.invalid", 80)
 
 
 async def test_a_worker_is_withdrawn_as_soon_as_it_drains(key: SecretStr) -> None:

@@ -1,11 +1,14 @@
 """Where a worker is announced, and what it must have for that."""
 
+import asyncio
 from types import SimpleNamespace
 
 import ifaddr
 import pytest
+from zeroconf import Error as ZeroconfError
 
-from mlx_worker.announce import reachable
+from mlx_worker.announce import announced, reachable
+from mlx_worker.fake_engine import FakeEngine
 from mlx_worker.settings import Settings, SettingsError
 
 LONG = "a secret of the household"
@@ -50,3 +53,30 @@ def test_settings() -> None:
     assert not Settings.from_environment({"MLX_WORKER_TOKEN": "short"}).announce
     with pytest.raises(SettingsError, match="MLX_ANNOUNCE is not usable"):
         Settings.from_environment({"MLX_ANNOUNCE": "maybe", "MLX_WORKER_TOKEN": LONG})
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(19, "No such device"), RuntimeError("No interfaces"), ZeroconfError("taken")]
+)
+async def test_a_worker_that_cannot_be_announced_is_served_all_the_same(
+    error: Exception, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("mlx_worker.announce.AsyncZeroconf", refused)
+    settings = Settings.model_validate({"token": LONG, "announce": True})
+    engine = FakeEngine()
+    engine.start()
+    async with announced(engine, settings), asyncio.timeout(10):
+        while f"this worker is not announced: {error}" not in caplog.text:  # noqa: ASYNC110 (it has no event)
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("settings", [{"host": "8.8.8.8"}, {"port": 0}])
+async def test_a_worker_that_nobody_nearby_reaches_is_not_announced(
+    settings: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with announced(FakeEngine(), Settings.model_validate({"token": LONG, "announce": True, **settings})):
+        await asyncio.sleep(0)
+    assert "it has no address in a private network, or its port is not known" in caplog.text
