@@ -69,7 +69,9 @@ def trust(cwd: Path, home: Path) -> str:
     there = (project_file(cwd, home), cluster_file.project_cluster_file(cwd, home))
     found = [file for file in there if file is not None]
     if not found:
-        raise SetupError("there is nothing to trust: this directory has no .anyclauderc.json of its own")
+        raise SetupError(
+            "there is nothing to trust: this directory has no .anyclauderc.json or mlx-cluster.json of its own"
+        )
     for file in found:
         if file.linked or file.owner not in (_ROOT, os.getuid()):
             raise SetupError(f"{file.path} cannot be trusted, {distrust(file, home)}")

@@ -283,6 +283,28 @@ async def test_a_question_that_is_handed_on_to_a_real_worker_proves_nothing(key:
         assert key.get_secret_value() not in f"{request.path_qs}{dict(request.headers)}"
 
 
+async def test_who_announces_himself_without_the_key_gets_nothing_but_questions(key: SecretStr) -> None:
+    heard = Heard()
+    with worker(key, announce=False) as real:
+
+        async def relay(request: web.Request) -> object:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                return (await client.post(f"http://127.0.0.1:{real}{request.path_qs}")).json()
+
+        async with (
+            impostor(relay) as (port, asked),
+            announcer(_service("evil", port, "127.0.0.1")),
+            finder_of(key, heard) as finder,
+        ):
+            await _until(lambda: len(asked) >= 3)
+            assert finder.nodes == ()
+    for request in asked:
+        assert (request.method, request.path) == ("POST", "/cluster/proof")
+        assert key.get_secret_value() not in f"{request.path_qs}{dict(request.headers)}"
+        assert "authorization" not in request.headers
+    assert len({request.path_qs for request in asked}) == len(asked)
+
+
 async def test_what_was_recorded_proves_nothing_later(key: SecretStr) -> None:
     """Not even on the port where it was recorded, when somebody else has it now."""
     recorded: list[object] = []
