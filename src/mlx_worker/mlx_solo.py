@@ -128,7 +128,7 @@ def load_solo(folder: Path, limits: Limits) -> MlxRunner:
     runner.fingerprint += f"-kv{bits}" * bool(bits) + (f"-{fingerprint_of(draft_folder)}" if draft_folder else "")
     kept = f"states in {bits} bits" if bits else ""
     helped = f"the draft model {name_of(draft_folder)}" if draft_folder else ""
-    log.info("one answer is decoded at a time, with %s", " and ".join(filter(None, (kept, helped))))
+    log.warning("one answer is decoded at a time, with %s", " and ".join(filter(None, (kept, helped))))
     return runner
 
 
