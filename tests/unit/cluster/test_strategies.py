@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anyclaude.cluster.node import Answered, Ask, Report
@@ -15,7 +15,6 @@ from tests.unit.cluster.fleet import FakeNode, equal_nodes, fleet, title, turn
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@settings(max_examples=60)
 @given(
     nodes=st.dictionaries(
         st.sampled_from("abcdef"),
