@@ -116,6 +116,7 @@ def report_of(health: Mapping[str, Any], cache: Mapping[str, Any]) -> Report:
         memory_limit=_count(memory.get("limit")) if isinstance(memory, Mapping) else None,
         systems=frozenset(name for entry in entries if isinstance(name := entry.get("system_hash"), str) and name),
         sessions=sessions,
+        cached_tokens=sum(_count(entry.get("tokens")) or 0 for entry in entries) if "entries" in cache else None,
         hit_rate=_hit_rate(cache),
         instance=_text(health.get("instance")),
     )

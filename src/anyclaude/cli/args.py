@@ -64,6 +64,7 @@ Examples:
   anyclaude -- --version                       claude's version, not ours
   LMSTUDIO_URL=http://localhost:1234/v1 anyclaude
   anyclaude trace list                         past requests that were recorded; also show, diff, replay
+  anyclaude cluster status                     the nodes of the MLX cluster; also warm, drain NODE, undrain NODE
   anyclaude --proxy-only                       prints two lines to paste into another terminal, then serves
 
 Upstreams: LMSTUDIO_URL (http://localhost:8082/v1), LMSTUDIO_MODEL, LMSTUDIO_API_KEY,

@@ -16,7 +16,7 @@ from anyclaude.cli.output import SETUP_FAILED, say
 from anyclaude.errors import SetupError
 
 PROGRAM = "anyclaude.cli.run"
-TRACE = "anyclaude.cli.trace"
+SUBCOMMANDS: Final = {"trace": "anyclaude.cli.trace", "cluster": "anyclaude.cli.cluster"}
 _STDOUT: Final = 1
 
 
@@ -41,8 +41,8 @@ def _let_stdout_go() -> None:
 
 
 def _done(words: Sequence[str]) -> int:
-    if words and words[0] == "trace":
-        shown: int = importlib.import_module(TRACE).run(words[1:])
+    if words and words[0] in SUBCOMMANDS:
+        shown: int = importlib.import_module(SUBCOMMANDS[words[0]]).run(words[1:])
         return shown
     try:
         given = split(words)

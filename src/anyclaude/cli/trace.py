@@ -7,21 +7,19 @@ import argparse
 import importlib
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from io import TextIOWrapper
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
 from anyclaude.cli.folders import folders
-from anyclaude.cli.output import SETUP_FAILED, say
+from anyclaude.cli.output import say
+from anyclaude.cli.subcommand import Parser, Screen, ended
 from anyclaude.cli.trace_list import table
 from anyclaude.config.load import resolve
 from anyclaude.config.model import MODES, Settings
-from anyclaude.errors import AnyclaudeError, SetupError
 from anyclaude.trace.archive import find, newest
 from anyclaude.trace.diff import Parting, parting_of
 from anyclaude.trace.prompts import blocks_of
@@ -30,11 +28,9 @@ from anyclaude.trace.transcript import Kind, printable, summary, transcript
 DIFFERENT: Final = 1
 """Exit code of `diff` for two prompts that are not the same."""
 
-INTERRUPTED: Final = 130
 MOST: Final = 1_000_000
 """Traces that one list may show."""
 
-STDOUT: Final = 1
 REPLAY: Final = "anyclaude.cli.replay"
 """Loaded by its name: looking at traces must not cost the import of what speaks to upstreams."""
 
@@ -49,34 +45,13 @@ _STYLES: Final[dict[Kind, str]] = {
 }
 
 
-class _Screen(Console):
-    def on_broken_pipe(self) -> None:
-        """rich would end the program with 1, which is an answer of `diff`."""
-        raise BrokenPipeError
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SetupError(f"{message[:1].lower()}{message[1:]}; see {self.prog} --help")
-
-
 def run(argv: Sequence[str]) -> int:
     """Do what `anyclaude trace ARGV` asks, and return the exit code."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a model's words may not be in the terminal's encoding
-    try:
-        given = _parser().parse_args(argv)
-        settings = _settings(given)
-        code: int = given.do(given, settings, _Screen(highlight=False, markup=False, emoji=False))
-        sys.stdout.flush()
-    except AnyclaudeError as error:
-        say(error.message)
-        return SETUP_FAILED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # the reader has seen enough
-        return 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return ended(_parser(), argv, _done)
+
+
+def _done(given: argparse.Namespace, screen: Screen) -> int:
+    code: int = given.do(given, _settings(given), screen)
     return code
 
 
@@ -91,7 +66,7 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="anyclaude trace", description="Past requests, as they were recorded.")
+    parser = Parser(prog="anyclaude trace", description="Past requests, as they were recorded.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the newest requests")
     listing.add_argument("--mode", choices=MODES)

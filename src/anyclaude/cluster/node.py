@@ -17,6 +17,7 @@ class Report:
 
     waiting, queued_tokens: requests that have not begun, and the tokens of prompts that are still to be computed.
     systems: names (`wire.prefix`) of the system prompts and tools that it holds. sessions: tokens held for a session.
+    cached_tokens: all that it holds, where what two prompts have in common may count twice.
     instance: another one after each start, when everything that was in its memory is gone.
     """
 
@@ -33,6 +34,7 @@ class Report:
     memory_limit: int | None = None
     systems: frozenset[str] = frozenset()
     sessions: Mapping[str, int] = field(default_factory=dict)
+    cached_tokens: int | None = None
     hit_rate: float | None = None
     instance: str | None = None
 

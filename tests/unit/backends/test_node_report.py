@@ -38,6 +38,7 @@ def test_all_that_our_worker_says() -> None:
     assert (report.prefill_tps, report.decode_tps) == (800.5, 40.0)
     assert (report.memory_used, report.memory_limit, report.instance) == (7, 9, "abc")
     assert (report.systems, report.sessions, report.hit_rate) == (frozenset({"one"}), {"s/main": 900}, 0.9)
+    assert (report.cached_tokens, report_of(HEALTH, {}).cached_tokens) == (1440, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""`anyclaude cluster`: how the nodes of the settings are, and what a person has them do.
+
+The nodes are asked directly, so that it works without a proxy. What is drained stands in a file that every proxy of
+this person follows (`config.drained`).
+"""
+
+import argparse
+import asyncio
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from rich.live import Live
+
+from anyclaude.cli.cluster_nodes import known, look_again, look_once, warm_all
+from anyclaude.cli.cluster_screen import Seen, as_json, screen
+from anyclaude.cli.folders import folders
+from anyclaude.cli.logs import keep_quiet
+from anyclaude.cli.output import plain, say
+from anyclaude.cli.subcommand import Parser, Screen, ended
+from anyclaude.config.drained import address_of, drain, drained_nodes, undrain
+from anyclaude.config.load import resolve
+from anyclaude.config.model import Settings
+from anyclaude.errors import SetupError
+
+NOBODY: Final = 1
+"""Exit code when no node is ready."""
+
+LONGEST_PROMPT: Final = 4_000_000
+"""Bytes of a file to compute ahead."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Do what `anyclaude cluster ARGV` asks, and return the exit code."""
+    keep_quiet()
+    return ended(_parser(), argv, _done)
+
+
+def _done(given: argparse.Namespace, console: Screen) -> int:
+    resolved = resolve({}, os.environ, *folders())
+    for notice in resolved.notices:
+        say(notice)
+    code: int = given.do(given, resolved.settings, console)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="anyclaude cluster", description="The nodes of the MLX cluster, as the settings name them.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    status = commands.add_parser("status", help="how each node is; exit code 1 when none is ready")
+    shown = status.add_mutually_exclusive_group()
+    shown.add_argument("--watch", action="store_true", help="look again every two seconds, until Ctrl-C")
+    shown.add_argument("--json", action="store_true", help="one JSON object in place of the screen")
+    status.set_defaults(do=_status)
+    warming = commands.add_parser("warm", help="have each ready node compute a system prompt ahead")
+    warming.add_argument("--prompt", metavar="FILE", type=Path, help="the system prompt, as text")
+    warming.set_defaults(do=_warm)
+    draining = commands.add_parser("drain", help="let every proxy ask a node for nothing new")
+    draining.set_defaults(do=_drain)
+    back = commands.add_parser("undrain", help="let a drained node in again")
+    back.set_defaults(do=_undrain)
+    for one in (draining, back):
+        one.add_argument("node", metavar="NODE", help="its id, as `status` shows it")
+    return parser
+
+
+# Commands
+
+
+def _status(given: argparse.Namespace, settings: Settings, console: Screen) -> int:
+    if given.watch and not console.is_terminal:
+        raise SetupError("--watch needs a terminal; in a script, repeat `anyclaude cluster status --json`")
+    if given.watch:
+        return _watch(settings, console)
+    seen = asyncio.run(look_once(settings))
+    if given.json:
+        print(json.dumps(as_json(seen)))
+    else:
+        console.print(screen(seen, console.width))
+    return _code(seen)
+
+
+def _watch(settings: Settings, console: Screen) -> int:
+    """Ctrl-C is its end, so the exit code is that of the last look."""
+    last: list[Seen] = []
+    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=False) as live:
+
+        def show(seen: Sequence[Seen]) -> None:
+            last[:] = seen
+            live.update(screen(seen, console.width), refresh=True)
+
+        asyncio.run(look_again(settings, show))
+    return _code(last)
+
+
+def _warm(given: argparse.Namespace, settings: Settings, console: Screen) -> int:
+    if given.prompt is None:
+        raise SetupError(
+            "say what to compute ahead with --prompt FILE; what Claude Code's sessions have in common, "
+            "a running proxy gives to idle nodes by itself"
+        )
+    told = asyncio.run(warm_all(settings, _text(given.prompt)))
+    for node, problem in told.items():
+        console.print(plain(f"{node}: {problem or 'computes it when it has nothing else to do'}"), soft_wrap=True)
+    return 0 if None in told.values() else NOBODY
+
+
+def _drain(given: argparse.Namespace, settings: Settings, console: Screen) -> int:
+    nodes = asyncio.run(known(settings))
+    node = next((one for one in nodes if one.id == given.node), None)
+    if node is None:
+        raise SetupError(f"there is no node {given.node!r}; there is {', '.join(one.id for one in nodes) or 'none'}")
+    if drain(settings.home, node):
+        said = "is drained: once others have computed what only it holds, two minutes at most, it gets nothing new"
+    else:
+        said = "is drained already"
+    if {address_of(one) for one in nodes} <= drained_nodes(settings.home).keys():
+        said += "; but all are drained now, and then they are asked all the same"
+    console.print(f"{node.id} {said}", soft_wrap=True)
+    return 0
+
+
+def _undrain(given: argparse.Namespace, settings: Settings, console: Screen) -> int:
+    there = drained_nodes(settings.home)
+    addresses = _drained_as(given.node, settings, there)
+    if not addresses:
+        raise SetupError(f"{given.node!r} is not drained; {', '.join(there.values()) or 'no node'} is")
+    for one in addresses:
+        undrain(settings.home, one)
+    console.print(f"{given.node} is asked again", soft_wrap=True)
+    return 0
+
+
+def _drained_as(name: str, settings: Settings, there: Mapping[str, str]) -> list[str]:
+    """The addresses of a node. One that the settings do not name is known by the name that it was drained under."""
+    named = [address_of(node) for node in settings.backends.mlx_cluster.nodes if node.id == name]
+    return [address for address, node in there.items() if address in named or (not named and node == name)]
+
+
+def _text(path: Path) -> str:
+    """Raises SetupError for a file that is no text, empty or too long."""
+    try:
+        if path.stat().st_size > LONGEST_PROMPT:
+            raise SetupError(f"{path} is longer than {LONGEST_PROMPT} bytes, which is no system prompt")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SetupError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SetupError(f"{path} is not UTF-8 text") from None
+    if not text.strip():
+        raise SetupError(f"{path} is empty")
+    return text
+
+
+def _code(seen: Sequence[Seen]) -> int:
+    return 0 if any(one.ready for one in seen) else NOBODY
