@@ -181,3 +181,16 @@ async def test_the_smallest_window_counts_since_a_session_may_move() -> None:
 def test_a_cluster_without_nodes() -> None:
     with pytest.raises(SetupError, match="no node"):
         MlxClusterBackend(MlxCluster(), None, Deadlines())
+
+
+async def test_every_address_of_a_name_is_a_node() -> None:
+    async with Alike() as node:
+        node.says = reply(Says("found"))
+        port = node.url.split(":")[2].removesuffix("/v1")
+        named = (Node(id="macs", url=f"http://localhost:{port}"),)
+        backend = MlxClusterBackend(MlxCluster(discovery=Discovery(found_by="dns", nodes=named)), None, Deadlines())
+        try:
+            assert (await backend.ready()).id == "scripted-model"
+            assert await Cluster(backend, [node]).ask() == "found"
+        finally:
+            await backend.aclose()

@@ -10,8 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from anyclaude.backends.base import Backend, Caller
+from anyclaude.backends.node import NodeBackend
 from anyclaude.backends.registry import open_backend, open_router
-from anyclaude.config.model import Mode, ProfileChange, Settings
+from anyclaude.config.model import Deadlines, Mode, ProfileChange, Settings
 from anyclaude.config.upstreams import Backends, Discovery, LMStudio, MlxCluster, Node, OpenRouter
 from anyclaude.wire.events import TextDelta
 from tests.support.journal import Notes
@@ -103,7 +104,7 @@ async def test_a_refusal_inside_the_stream_is_learnt_once(mode: Mode, tmp_path: 
     assert journal.of("usage") == [usage, usage]
 
 
-async def test_two_requests_that_are_refused_at_once_are_both_sent_again(tmp_path: Path) -> None:
+async def test_two_requests_that_are_refused_at_once_are_both_sent_again() -> None:
     both = asyncio.Barrier(2)
 
     async def play(connection: Connection) -> None:
@@ -114,7 +115,7 @@ async def test_two_requests_that_are_refused_at_once_are_both_sent_again(tmp_pat
             await connection.stream(text("ok"), finish(), "[DONE]")
 
     async with raw_upstream(play) as upstream:
-        backend = open_backend("mlx-cluster", settings_for("mlx-cluster", upstream.url, tmp_path))
+        backend = NodeBackend(Node(id="one", url=upstream.url), None, Deadlines())
         journal = Notes()
         assert list(await asyncio.gather(ask(backend, journal), ask(backend, journal))) == ["ok", "ok"]
         await backend.aclose()
