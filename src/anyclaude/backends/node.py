@@ -15,7 +15,7 @@ from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes
 from anyclaude.config.upstreams import Node
 from anyclaude.convert.profile import Profile
-from anyclaude.errors import AnyclaudeError, SetupError, UpstreamBroken
+from anyclaude.errors import AnyclaudeError, SetupError, UpstreamBroken, UpstreamRefusedUs
 from anyclaude.wire.json import encode
 
 _ASK: Final = 5.0
@@ -77,7 +77,9 @@ class NodeBackend(ChatBackend):
             return Report(model=models[0].id, context_length=models[0].context_window) if models else Report("loading")
         if status != 200 and health["state"] == "ready":
             raise UpstreamBroken("its engine gives no sign of life")
-        _, cache = await self._upstream.look(f"{self._beside}/cache", seconds)
+        status, cache = await self._upstream.look(f"{self._beside}/cache", seconds)
+        if status in (401, 403):
+            raise UpstreamRefusedUs("it does not take our token; give it the one that it was started with")
         return report_of(health, cache if isinstance(cache, Mapping) else {})
 
     async def warm(self, system: str, tools: Sequence[Any], seconds: float) -> None:

@@ -15,7 +15,7 @@ from anyclaude.cluster.node import Report
 from anyclaude.config.drained import address_of, drained_nodes
 from anyclaude.config.model import Settings
 from anyclaude.config.upstreams import Node
-from anyclaude.errors import AnyclaudeError, SetupError
+from anyclaude.errors import AnyclaudeError, SetupError, UpstreamRefusedUs
 
 AGAIN: Final = 2.0
 DEADLINE: Final = 5.0
@@ -53,6 +53,8 @@ async def _seen(node: NodeBackend, drained: bool, deadline: float) -> Seen:
             report = await node.report(deadline)
     except TimeoutError:
         return Seen(name, url, "lost", None, f"it does not answer within {deadline:g} s", drained)
+    except UpstreamRefusedUs as error:
+        return Seen(name, url, "locked", None, error.message, drained)
     except Exception as error:  # whatever a node answers, the others are shown all the same
         said = error.message if isinstance(error, AnyclaudeError) else f"it cannot be read: {type(error).__name__}"
         return Seen(name, url, "lost", None, said, drained)
@@ -63,8 +65,6 @@ async def _seen(node: NodeBackend, drained: bool, deadline: float) -> Seen:
 def _state(report: Report) -> tuple[str, str]:
     if report.state == "dead":
         return "dead", "it says that it is dead; its own log says why"
-    if report.state == "ready" and report.model is None:
-        return "locked", "it says nothing of itself: give it the token in the settings that it was started with"
     return report.state, ""
 
 

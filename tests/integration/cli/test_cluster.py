@@ -81,7 +81,20 @@ async def test_a_wrong_token_is_told_apart(worker: Worker, tmp_path: Path) -> No
     ended = await run([*ANYCLAUDE, "cluster", "status"], environ, tmp_path, 30)
     assert ended.exit_code == 1
     assert "locked" in ended.stdout
-    assert "give it the token" in ended.stdout
+    assert "it does not take our token" in ended.stdout
+
+
+async def test_a_proxy_asks_nothing_of_a_node_that_does_not_take_its_token(worker: Worker, tmp_path: Path) -> None:
+    async with OpenAIUpstream("m") as other:
+        proxy = opened(tmp_path, worker.url, other.url)
+        other.script(*(reply(Says("Hi")) for _ in range(3)))
+        try:
+            await proxy.ready()
+            for turn in range(3):
+                await ask(proxy, f"s{turn}")
+        finally:
+            await proxy.aclose()
+        assert len(other.asked) == 3
 
 
 async def test_without_nodes_it_says_where_to_name_them(tmp_path: Path) -> None:
