@@ -120,6 +120,7 @@ def test_a_title_says_nothing_of_what_a_home_must_hold() -> None:
     told.ask(turn(tokens=60_000), equal_nodes("a"))
     told.ask(title(), equal_nodes("a"), 1.0)
     told.index.forget("a")
+    told.index.computed("a", turn("other"), 1.0)  # the prefix alone: more than the title, a third of the turn
     assert told.reason(turn(tokens=60_000), equal_nodes("a"), 2.0) == "its home has lost it"
 
 

@@ -30,6 +30,8 @@ def test_a_small_request_says_nothing_of_the_session_that_it_belongs_to() -> Non
     index.computed("a", title(), 1.0)
     assert index.expected("a", title(), 2.0) == 700
     assert index.expected("a", turn(tokens=31_000), 2.0) == 30_000
+    index.reported("b", Report(sessions={"s": 30_000}, instance="i"), 2.0)
+    assert index.expected("b", title(), 2.0) == 0
 
 
 def test_records_age() -> None:

@@ -105,10 +105,20 @@ def test_what_was_warmed_is_expected() -> None:
     assert cluster.next_warm("ab", 200.0) is None
 
 
+def test_what_could_not_be_warmed_is_not_expected() -> None:
+    cluster = routing()
+    for n in range(2):
+        serve(cluster, turn(f"s{n}"), "a", float(n))
+    warm = cluster.next_warm("ab", 100.0)
+    assert warm is not None
+    cluster.warmed(warm, False, 101.0)
+    assert cluster.index.expected("b", turn("new"), 102.0) == 0
+
+
 def test_two_proxies_find_the_same_home_by_what_nodes_report() -> None:
     one, other = routing(), routing()
     home = serve(one, turn(tokens=40_000), "abc", 0.0)
     for node in "abc":
         held = {"s": 40_000} if node == home else {}
         other.reported(node, Report(systems=frozenset({"main"} if held else ()), sessions=held, instance="i"), 50.0)
-    assert serve(other, turn(tokens=42_000), "abc", 51.0) == home
+    assert serve(other, turn(tokens=42_000), "cba", 51.0) == home

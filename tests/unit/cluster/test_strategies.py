@@ -93,12 +93,12 @@ def test_round_robin_gives_faster_nodes_more() -> None:
 
 
 def test_least_loaded_counts_tokens_and_not_requests() -> None:
-    nodes = fleet(FakeNode("many", pending=1_000, in_flight=9), FakeNode("one", pending=50_000, in_flight=1))
+    nodes = fleet(FakeNode("one", pending=50_000, in_flight=1), FakeNode("many", pending=1_000, in_flight=9))
     assert LeastLoaded(PrefixIndex()).choose(turn(), nodes, 0.0).node == "many"
 
 
 def test_least_loaded_counts_seconds_of_that_node() -> None:
-    nodes = fleet(FakeNode("fast", 2000.0, pending=10_000), FakeNode("slow", 200.0, pending=4_000))
+    nodes = fleet(FakeNode("slow", 200.0, pending=4_000), FakeNode("fast", 2000.0, pending=10_000))
     assert LeastLoaded(PrefixIndex()).choose(turn(), nodes, 0.0).node == "fast"
 
 
