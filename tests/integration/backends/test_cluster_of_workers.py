@@ -1,7 +1,7 @@
 """The cluster on real workers: what they hold is where it is asked for, also when another proxy has put it there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from anyclaude.config.upstreams import Routing as RoutingSettings
 from anyclaude.wire.events import Failed, UsageReport
 from tests.support import tiny_model
 from tests.support.filler import filler
+from tests.support.journal import Notes
 from tests.support.worker import Worker, real_worker
 
 TURNS = 5
@@ -34,15 +35,17 @@ def forgotten(workers: list[Worker]) -> None:
 
 
 @asynccontextmanager
-async def proxy(workers: list[Worker], strategy: Strategy = "cache-aware") -> AsyncIterator[MlxClusterBackend]:
-    """One proxy's view of the cluster."""
+async def proxy(
+    workers: list[Worker], strategy: Strategy = "cache-aware", drained: Collection[str] = ()
+) -> AsyncIterator[MlxClusterBackend]:
+    """One proxy's view of the cluster. drained: addresses, which may change."""
     nodes = tuple(Node(id=f"n{number}", url=worker.url) for number, worker in enumerate(workers))
     settings = MlxCluster(
         discovery=Discovery(nodes=nodes),
         routing=RoutingSettings(strategy=strategy, retry_delay_ms=0),
         health=Health(check_interval_ms=100, timeout_ms=5000),
     )
-    backend = MlxClusterBackend(settings, None, Deadlines())
+    backend = MlxClusterBackend(settings, None, Deadlines(), drained=lambda: drained)
     try:
         await backend.ready()
         yield backend
@@ -50,9 +53,11 @@ async def proxy(workers: list[Worker], strategy: Strategy = "cache-aware") -> As
         await backend.aclose()
 
 
-async def ask(backend: MlxClusterBackend, session: str, messages: list[dict[str, Any]]) -> UsageReport:
+async def ask(
+    backend: MlxClusterBackend, session: str, messages: list[dict[str, Any]], journal: Notes | None = None
+) -> UsageReport:
     request = {"model": "m", "max_tokens": 4, "system": filler(2000, "shared"), "messages": messages}
-    async with backend.stream(request, Caller(session)) as batches:
+    async with backend.stream(request, Caller(session, journal=journal or Notes())) as batches:
         events = [event async for batch in batches for event in batch]
     assert not isinstance(events[-1], Failed)
     return next(event for event in events if isinstance(event, UsageReport))
@@ -105,3 +110,22 @@ async def test_what_is_asked_for_often_is_computed_ahead_where_it_is_not(workers
             await ask(backend, session, [{"role": "user", "content": f"I am {session}."}])
         for worker in workers:
             await asyncio.to_thread(worker.until, lambda status: bool(status.cache and status.cache.entries))
+
+
+async def test_who_is_drained_has_a_successor_that_holds_its_prompts(
+    workers: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anyclaude.cluster.warming.MIN_TOKENS", 100)
+    drained: set[str] = set()
+    async with proxy(workers, drained=drained) as backend:
+        before = Notes()
+        first = await ask(backend, "a", [{"role": "user", "content": "I am a."}], before)
+        home = before.of("route")[0]["to"]
+        number = int(home[-1])
+        drained.add(workers[number].url)
+        successor = workers[1 - number]
+        await asyncio.to_thread(successor.until, lambda status: bool(status.cache and status.cache.entries))
+        after = Notes()
+        second = await ask(backend, "b", [{"role": "user", "content": "I am b."}], after)
+        assert after.of("route")[0]["to"] != home
+        assert second.cached_tokens > 0.8 * first.prompt_tokens
