@@ -51,7 +51,7 @@ def test_a_tool_call_is_held_to_its_grammar_on_every_rank(pair: Group) -> None:
     answer = pair.ask([{"role": "user", "content": "weather in Paris"}], tools=[WEATHER_TOOL])
     (call,) = answer["choices"][0]["message"]["tool_calls"]
     assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == ("get_weather", {"city": "Paris"})
-    forced = pair.ask(HI, tools=[WEATHER_TOOL], tool_choice="required", max_tokens=200, temperature=1)
+    forced = pair.ask(HI, tools=[WEATHER_TOOL], tool_choice="required", max_tokens=200)
     assert forced["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "get_weather"
 
 
