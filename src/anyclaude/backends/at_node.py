@@ -14,7 +14,7 @@ from anyclaude.wire.events import Failed, Finished, ModelEvent, UsageReport
 class AtNode:
     """Told of by `begun` once the node has something to say, and by `end`, which says how it went.
 
-    reason: why this node was chosen. usage: the counts of the answer, once it is over. clock: seconds, never going back.
+    reason: why this node was chosen. usage: the counts of the answer, once it is over. clock: seconds, only forward.
     """
 
     def __init__(
