@@ -18,6 +18,7 @@ NAME: Final = "cluster.json"
 LABEL: Final = f"~/.anyclaude/{NAME}"
 
 _KEY: Final = "drained"
+_NEXT: Final = "remove it, and drain again what should be"
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +33,13 @@ def drained_nodes(folder: Path) -> dict[str, str]:
     found = read(folder.expanduser() / NAME, LABEL)
     if found is None:
         return {}
-    tree = parsed(found)
+    try:
+        tree = parsed(found)
+    except SetupError as error:
+        raise SetupError(f"{error.message}; {_NEXT}") from None
     listed = tree.get(_KEY, {}) if isinstance(tree, Mapping) else None
     if not isinstance(listed, Mapping) or not all(isinstance(node, str) for node in listed.values()):
-        raise SetupError(f"{LABEL} is no list of nodes; remove it and drain them again")
+        raise SetupError(f"{LABEL} is no list of nodes; {_NEXT}")
     return dict(listed)
 
 

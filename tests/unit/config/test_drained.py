@@ -63,5 +63,5 @@ def test_a_spoilt_file_changes_nothing_and_is_said_once(
     with caplog.at_level(logging.WARNING):
         assert followed.addresses() == followed.addresses() == {"http://studio:8081"}
     assert len(caplog.records) == 1
-    with pytest.raises(SetupError, match=r"^~/\.anyclaude/cluster\.json "):
+    with pytest.raises(SetupError, match=r"^~/\.anyclaude/cluster\.json .*; remove it, and drain again"):
         drain(tmp_path, MINI)
