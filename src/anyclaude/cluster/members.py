@@ -9,7 +9,7 @@ another model answered.
 No task and no socket: whoever drives it asks `take_probes` what is due, and says what came of it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -182,14 +182,18 @@ class Members:
         admitted, ejected = _parted(ready, now)
         kept = ejected[: max(0, len(ejected) - len(ready) // 2)]
         members = tuple(member for member in (*admitted, *kept) if member.id not in tried)
+        if not members:
+            return self._last(now, tried, ("unhealthy",))  # one that is just back may be among them
         if not kept:
             return Usable(members)
         return Usable(members, _ids(kept), "panic", _panic(len(ready), len(ejected), kept))
 
-    def _last(self, now: float, tried: Collection[str]) -> Usable:
-        """Nobody is ready: the first kind of the others of which there is any."""
+    def _last(
+        self, now: float, tried: Collection[str], kinds: Sequence[Status] = ("draining", "loading", "unhealthy")
+    ) -> Usable:
+        """Nobody is ready, or they were all tried: the first kind of the others of which there is any."""
         rest = [member for member in self if not (member.id in tried or member.health.lies)]
-        for status in ("draining", "loading", "unhealthy"):
+        for status in kinds:
             if found := tuple(member for member in rest if member.status(now) == status):
                 reason = f"no node is ready: {_names(found)} ({status}) is asked all the same"
                 return Usable(found, _ids(found), "last", reason)
