@@ -4,11 +4,12 @@ import gc
 import queue
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,15 +101,24 @@ def test_states_nobody_holds_are_forgotten_with_the_next_call() -> None:
         assert len(pair.leader._shard) == 1
 
 
+def refuse_one_token(runner: FakeRunner) -> None:
+    prefill = runner.prefill
+
+    def picky(kv: Any, tokens: Sequence[int]) -> None:
+        if len(tokens) == 1:
+            raise ValueError("too odd")
+        prefill(kv, tokens)
+
+    runner.prefill = picky  # type: ignore[method-assign]
+
+
 def test_a_failure_on_every_rank_fails_that_call_alone() -> None:
     with ranks() as pair:
         for runner in pair.runners:
-            runner.prefill_error = ValueError("too odd")
+            refuse_one_token(runner)
         kv = pair.leader.new_kv()
         with pytest.raises(ValueError, match="too odd"):
             pair.leader.prefill(kv, [1])
-        for runner in pair.runners:
-            runner.prefill_error = None
         pair.leader.prefill(kv, [1, 2])
         pair.leader.close()
         pair.following.result(SOON)
