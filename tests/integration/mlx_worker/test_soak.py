@@ -10,7 +10,7 @@ from mlx_worker.engine import EngineStatus
 from tests.support.soak import Soak
 from tests.support.worker import real_worker
 
-REQUESTS = 150
+REQUESTS = 90
 CACHE = 8_000_000
 
 
