@@ -15,6 +15,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import question  # noqa: F401  (makes the tests' parts importable)
 from failure import BenchError
 from tests.support import tiny_model
 from worker_measures import MEASURES, Figures, Size, median
