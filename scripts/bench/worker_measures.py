@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
+from math import nan
 from typing import Any
 
 import jsonschema
@@ -183,23 +184,24 @@ def repeat(server: Server, size: Size) -> Figures:
     try:
         again = server.ask(asked, max_tokens=4).first
     except BenchError:
-        again = float("nan")
+        again = nan
     return {"first token, exact repeat (s)": again, "alive after it": float(server.alive())}
 
 
 def calls(server: Server, size: Size) -> Figures:
-    """Calls that were demanded: the share of answers whose arguments are JSON of the tool's schema.
+    """Calls that were demanded: how many answers came to one, and which of these are JSON of the tool's schema.
 
-    The schema has no free text, which random weights would write without end.
+    The schema has no free text, which random weights would write without end; they may think without end all the same.
     """
-    good = 0
+    made = good = 0
     for number in range(10):
         asked = [user(f"Call a tool, {number}.")]
         told = server.ask(
             asked, tools=[_SEEK], tool_choice="required", parallel_tool_calls=False, max_tokens=400, temperature=1
         )
+        made += bool(told.message["tool_calls"])
         good += bool(told.message["tool_calls"]) and all(map(_is_valid, told.message["tool_calls"]))
-    return {"demanded calls that are valid (%)": good * 10.0}
+    return {"demanded calls that were made (%)": made * 10.0, "of these valid (%)": 100 * good / made if made else nan}
 
 
 def _is_valid(call: Mapping[str, str]) -> bool:
