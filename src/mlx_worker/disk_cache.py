@@ -9,6 +9,7 @@ Files hold prompts, token by token: the folder is the user's own (0700), and so 
 """
 
 import base64
+import errno
 import json
 import logging
 import os
@@ -43,6 +44,8 @@ class DiskCache:
         self._all = folder
         self._folder = folder / fingerprint
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (self._all, self._folder):
+            _check_ours(each)
         self._fingerprint = fingerprint
         self._save, self._load = save, load
         self._quota = max_bytes
@@ -155,6 +158,13 @@ def read_head(file: Path) -> dict[str, str]:
             raise ValueError("it has no head")
         texts = json.loads(opened.read(length))["__metadata__"]
     return {key.removeprefix("0."): text for key, text in texts.items() if key.startswith("0.")}
+
+
+def _check_ours(folder: Path) -> None:
+    """What others can write, they can make the model believe. Raises PermissionError."""
+    status = folder.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "others can write there; give a folder that is yours alone", str(folder))
 
 
 def _kind(text: str) -> Kind:

@@ -30,6 +30,8 @@ _SHORTEST: Final = 0.05
 _LONGEST: Final = 60.0
 """Seconds between two looks at what is due."""
 
+_AFTER_A_FAULT: Final = 1.0  # seconds
+
 _FINDING: Final = 10.0
 """Seconds that a launch waits for a first node to be found."""
 
@@ -120,12 +122,20 @@ class Fleet:
     async def _watch_nodes(self) -> None:
         async with self._finder:
             while True:
-                await asyncio.gather(*(self._probe(member) for member in self.members.take_probes(self._now())))
-                self._follow_drained()
-                self._round.set()
-                await self._warm()
-                await self._forget_the_oldest()
+                try:
+                    await self._look()
+                except Exception:  # nobody would look after the nodes any more, and nobody would know
+                    log.exception("looking after the nodes failed; it goes on")
+                    await asyncio.sleep(_AFTER_A_FAULT)
                 await self._rest()
+
+    async def _look(self) -> None:
+        """One round of what is due."""
+        await asyncio.gather(*(self._probe(member) for member in self.members.take_probes(self._now())))
+        self._follow_drained()
+        self._round.set()
+        await self._warm()
+        await self._forget_the_oldest()
 
     async def _rest(self) -> None:
         """Until the next probe is due, or something happens."""

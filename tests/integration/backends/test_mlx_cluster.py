@@ -194,3 +194,21 @@ async def test_every_address_of_a_name_is_a_node() -> None:
             assert await Cluster(backend, [node]).ask() == "found"
         finally:
             await backend.aclose()
+
+
+async def test_a_fault_of_ours_does_not_end_the_looking_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anyclaude.backends.fleet._AFTER_A_FAULT", 0.0)
+    async with cluster(1) as nodes:
+        fleet, looked = nodes.backend._fleet, asyncio.Event()
+        look, faults = fleet._look, iter([ValueError("odd"), OSError("odder")])
+
+        async def faulty() -> None:
+            if fault := next(faults, None):
+                raise fault
+            await look()
+            looked.set()
+
+        monkeypatch.setattr(fleet, "_look", faulty)
+        fleet.ended()
+        async with asyncio.timeout(20):
+            await looked.wait()

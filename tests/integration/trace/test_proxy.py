@@ -3,14 +3,11 @@
 import asyncio
 import base64
 import json
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from anyclaude.convert.reasoning import PREFIX, opened, sealed
 from tests.support.clients import client_of
@@ -108,7 +105,6 @@ async def test_no_secret_is_in_any_file(tmp_path: Path) -> None:
     assert not any(base64.b64encode(ENVIRON.encode()).decode().rstrip("=").lower() in text for text in found)
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 async def test_jq_reads_them(tmp_path: Path) -> None:
     async with OpenAIUpstream() as upstream:
         upstream.script(reply(Says("I look."), calls("Read", file_path="a.txt")))

@@ -167,3 +167,11 @@ def test_the_order_of_use_survives_a_restart(tmp_path: Path) -> None:
     assert hit is not None
     disk.take(hit.entry)
     assert [item.tokens[0] for item in disk_of(tmp_path)] == [2000, 1000]
+
+
+def test_a_folder_that_others_can_write_is_not_used(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(PermissionError, match="yours alone"):
+        disk_of(shared)
