@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.http import Answer, Upstream, mapped
+from anyclaude.backends.prefix_watch import PrefixWatch
 from anyclaude.backends.reading import Batches, failure_of, says_nothing
 from anyclaude.backends.tokens import TokenEstimate
 from anyclaude.config.model import Deadlines
@@ -74,6 +75,7 @@ class ChatBackend:
         self._changes = changes
         self._said: dict[str, ModelInfo] = {}  # by the server, of its models, the one that answers first
         self._tokens = TokenEstimate()
+        self._prefixes = PrefixWatch()
         self._refused: dict[str, list[str]] = {}
 
     @asynccontextmanager
@@ -150,6 +152,8 @@ class ChatBackend:
             body = self._body(request, caller, model, profile)
             before = tuple(self._refused.get(body["model"], ()))
             caller.journal.sent(body)
+            if not lessons:
+                self._prefixes.look(request, body, caller)
             attempt = await stack.enter_async_context(AsyncExitStack())
             try:
                 return await self._attempt(attempt, request, body, caller, profile.context_window)
