@@ -21,8 +21,10 @@ from typing import Any, Final
 
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.http import Answer, Upstream, mapped
+from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.prefix_watch import PrefixWatch
 from anyclaude.backends.reading import Batches, failure_of, says_nothing
+from anyclaude.backends.status import BackendStatus
 from anyclaude.backends.tokens import TokenEstimate
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes, change_of, changed, known
@@ -76,15 +78,18 @@ class ChatBackend:
         self._said: dict[str, ModelInfo] = {}  # by the server, of its models, the one that answers first
         self._tokens = TokenEstimate()
         self._prefixes = PrefixWatch()
+        self._own_words = OwnWords()
         self._refused: dict[str, list[str]] = {}
 
     @asynccontextmanager
     async def stream(
         self, request: Mapping[str, Any], caller: Caller, model: str | None = None
     ) -> AsyncIterator[EventBatches]:
+        request = self._own_words.restored(request)
         async with AsyncExitStack() as stack:
             accepted = await self._accepted(stack, request, caller, model)
             yield accepted.batches
+        self._own_words.keep(accepted.reader.calls())
         if usage := accepted.reader.usage:
             self._tokens.learn(accepted.size, usage.prompt_tokens)
             _note_usage(caller, usage)
@@ -126,6 +131,10 @@ class ChatBackend:
 
     async def ready(self, model: str | None = None) -> ModelInfo:
         raise NotImplementedError
+
+    def status(self) -> BackendStatus:
+        """The model that the backend is set to, by the name that it was heard to have."""
+        return BackendStatus(self.name, self.name_of(None))
 
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
         """An estimate from the size of what would be sent, calibrated by the counts that the upstream reported."""

@@ -48,6 +48,10 @@ class ChunkReader:
     def finish_observed(self) -> bool:
         return self._finish is not None
 
+    def calls(self) -> list[tuple[str, str]]:
+        """Id and arguments of each call that is complete."""
+        return self._calls.made()
+
     def feed(self, chunk: object) -> list[ModelEvent]:
         """The events of one decoded chunk (the JSON of one `data:` line)."""
         if self.over:

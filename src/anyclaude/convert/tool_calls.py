@@ -46,6 +46,7 @@ class ToolIds:
 @dataclass(eq=False, slots=True)
 class _Call:
     upstream_id: str | None = None
+    id: str | None = None  # as the client knows it
     name: str | None = None
     started: bool = False
     suspect: bool = False  # its id was seen before in this answer: perhaps the same call once more
@@ -87,6 +88,10 @@ class ToolCallQueue:
     def busy(self) -> bool:
         """A call is under way, so that nothing else may be said."""
         return bool(self._queue)
+
+    def made(self) -> list[tuple[str, str]]:
+        """Id and arguments of each call that is out and complete."""
+        return [(call.id, call.args) for call in self._calls if call.id is not None and call.complete]
 
     def wait(self, event: TextDelta | ThinkingDelta) -> None:
         """Text that came while a call was under way: it follows the call."""
@@ -167,7 +172,8 @@ class ToolCallQueue:
             if call.suspect and self._is_repetition(call):
                 return
             call.started = self.called = True
-            events.append(ToolCallStart(self._ids.claim(call.upstream_id), call.name or NAMELESS))
+            call.id = self._ids.claim(call.upstream_id)
+            events.append(ToolCallStart(call.id, call.name or NAMELESS))
         if call.sent or self._has_arguments(call, settled):
             events.extend(ToolArgsDelta(piece) for piece in call.pieces[call.sent :])
             call.sent = len(call.pieces)
