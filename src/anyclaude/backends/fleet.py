@@ -1,6 +1,7 @@
-"""The nodes of a cluster as they come and go: found, probed, drained, had compute ahead. One task does it all.
+"""The nodes of a cluster as they come and go: found, probed, drained, had compute ahead. One task looks what is due.
 
-The policies (`anyclaude.cluster`) say when and whom; here they are asked, and told what came of it.
+The policies (`anyclaude.cluster`) say when and whom; here they are asked, and told what came of it. Whatever waits for
+a node is an errand of its own, so that one that hangs holds up nothing.
 """
 
 import asyncio
@@ -8,23 +9,28 @@ import logging
 import random
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
+from anyclaude.backends.errands import Errands
 from anyclaude.backends.finding import NodeFinder
+from anyclaude.backends.lifecycle_log import LifecycleLog
 from anyclaude.backends.node import NodeBackend
 from anyclaude.backends.prefix_names import Prefix
+from anyclaude.backends.probing import Probing
 from anyclaude.cluster.breaker import BreakerRules
 from anyclaude.cluster.discovery import Change, Known
 from anyclaude.cluster.draining import Draining
+from anyclaude.cluster.happened import Happened
 from anyclaude.cluster.health import HealthRules
 from anyclaude.cluster.member import Member
-from anyclaude.cluster.members import Members, Unwatched
-from anyclaude.cluster.node import Report
+from anyclaude.cluster.members import Members
 from anyclaude.cluster.prefix_index import PrefixIndex
 from anyclaude.cluster.routing import Routing, make_strategy
+from anyclaude.cluster.warming import Warm
 from anyclaude.config.drained import address_of
 from anyclaude.config.upstreams import MlxCluster, Node
-from anyclaude.errors import AnyclaudeError, SetupError, UpstreamError
+from anyclaude.errors import SetupError, UpstreamError
 
 _SHORTEST: Final = 0.05
 _LONGEST: Final = 60.0
@@ -36,7 +42,7 @@ _FINDING: Final = 10.0
 """Seconds that a launch waits for a first node to be found."""
 
 _KEPT: Final = 64
-"""Nodes that have left whose connections are kept for what is under way there."""
+"""Nodes that have left whose connections are kept though nothing is under way there that we count."""
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +63,9 @@ class Fleet:
         if settings.is_empty:
             raise SetupError("the cluster has no node; name some in MLX_CLUSTER_NODES or mlx-cluster.json")
         self.nodes: dict[str, NodeBackend] = {}
+        self.happened = Happened(LifecycleLog())
         self.members = Members(
-            random.random, lifecycle=_ToldInLog(), health=_health_rules(settings), breaker=_breaker_rules(settings)
+            random.random, lifecycle=self.happened, health=_health_rules(settings), breaker=_breaker_rules(settings)
         )
         index = PrefixIndex(settings.cache.max_cache_age_sec, settings.cache.max_cache_size_tokens)
         rate = settings.cache.min_cache_hit_rate
@@ -67,9 +74,9 @@ class Fleet:
         self._draining = Draining(self.members, self.routing)
         self._finder = NodeFinder(settings.discovery, self._changed)
         self._timeout = settings.health.timeout_ms / 1000
-        self._left: list[NodeBackend] = []
-        self._probed: set[str] = set()
-        self._round = asyncio.Event()  # of probes, is done
+        self._left: list[tuple[Member | None, NodeBackend]] = []
+        self._errands = Errands()
+        self._probing = Probing(self.members, self.routing, self._errands, self._timeout, self._look_again)
         self._news = asyncio.Event()  # something happened that may bring the next probe forward
         self._watching: asyncio.Task[None] | None = None
 
@@ -87,9 +94,7 @@ class Fleet:
             raise SetupError("no node of the cluster is found; see that a worker runs and announces itself, or name it")
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout + 1):
-                while not self._probed >= self.nodes.keys():
-                    await self._round.wait()
-                    self._round.clear()
+                await self._probing.seen(self.nodes.keys())
         ready = [self.nodes[member.id] for member in self.members if member.is_ready(self._now())]
         if not ready:
             raise SetupError(self.why_nobody())
@@ -103,7 +108,7 @@ class Fleet:
 
     def ended(self, unreachable: str | None = None) -> None:
         """A request is over. unreachable: the node that was not there."""
-        self._news.set()
+        self._look_again()
         if unreachable is not None:
             self._finder.doubt(unreachable)
 
@@ -113,7 +118,8 @@ class Fleet:
             self._watching.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watching
-        await asyncio.gather(*(node.aclose() for node in (*self.nodes.values(), *self._left)))
+        await self._errands.aclose()
+        await asyncio.gather(*(node.aclose() for node in (*self.nodes.values(), *(node for _, node in self._left))))
 
     def _watch(self) -> None:
         if self._watching is None:
@@ -130,11 +136,10 @@ class Fleet:
                 await self._rest()
 
     async def _look(self) -> None:
-        """One round of what is due."""
-        await asyncio.gather(*(self._probe(member) for member in self.members.take_probes(self._now())))
+        """One round of what is due. Nothing here waits for a node."""
+        self._probing.begin(self.members.take_probes(self._now()), self.nodes)
         self._follow_drained()
-        self._round.set()
-        await self._warm()
+        self._warm()
         await self._forget_the_oldest()
 
     async def _rest(self) -> None:
@@ -146,23 +151,36 @@ class Fleet:
                 await self._news.wait()
         self._news.clear()
 
+    def _look_again(self) -> None:
+        """Something happened that may bring what is due forward."""
+        self._news.set()
+
     def _changed(self, changes: Sequence[Change]) -> None:
         """Nodes were found, or are none any more. What is under way at one that has left may go on."""
         for change in changes:
             node = change.found.node
             if isinstance(change, Known):
-                self.nodes[node.id] = self._at(node)
-                self.members.add(node.id)
+                self._join(node)
             elif (gone := self.nodes.pop(node.id, None)) is not None:
-                self._left.append(gone)
-                self._probed.discard(node.id)
+                self._left.append((self.members.get(node.id), gone))
+                self._probing.forget(node.id)
+                self._errands.drop(_warming(node.id))
                 self.members.remove(node.id, "it is not found any more")
                 self.routing.forget(node.id)
-        self._news.set()
+        self._look_again()
+
+    def _join(self, node: Node) -> None:
+        if self.members.add(node.id) is None:
+            log.warning("node %s is left out: the cluster has as many nodes as it may have", node.id)
+            return
+        self.nodes[node.id] = self._at(node)
 
     async def _forget_the_oldest(self) -> None:
-        while len(self._left) > _KEPT:
-            await self._left.pop(0).aclose()
+        """An answer under way at a node that has left ends as it would have."""
+        idle = [left for left in self._left if left[0] is None or not left[0].in_flight]
+        for left in idle[: max(len(self._left) - _KEPT, 0)]:
+            self._left.remove(left)
+            await left[1].aclose()
 
     def _follow_drained(self) -> None:
         """Before each request, so that it counts at once; while there is none, with the probes."""
@@ -170,38 +188,31 @@ class Fleet:
         wanted = {name for name, backend in self.nodes.items() if address_of(backend.node) in drained}
         self._draining.follow(wanted, self._now())
 
-    async def _probe(self, member: Member) -> None:
-        began, node = self._now(), self.nodes.get(member.id)
-        if node is None:
-            return  # it has left meanwhile
-        try:
-            report = await node.report(self._timeout)
-        except Exception as error:  # whatever a node answers, the others are probed all the same
-            said = error.message if isinstance(error, AnyclaudeError) else type(error).__name__
-            self.members.missed(member.id, said, self._now())
-        else:
-            self.members.probed(member.id, report, self._now())
-            self.routing.reported(member.id, report, self._now(), self._now() - began)
-        self._probed.add(member.id)
-
-    async def _warm(self) -> None:
+    def _warm(self) -> None:
         """Have one node compute ahead what it will most likely be asked for."""
         ready = [member.id for member in self.members if member.is_ready(self._now())]
         warm = self.routing.next_warm(ready, self._now())
-        if warm is None:
-            return
+        if warm is not None and not self._errands.begin(_warming(warm.node), partial(self._have_warmed, warm)):
+            self.routing.warmed(warm, False, self._now())
+
+    async def _have_warmed(self, warm: Warm) -> None:
         prefix, node = self._prefix(warm.prefix), self.nodes.get(warm.node)
-        done = prefix is not None and node is not None
+        done = False
         try:
             if prefix is not None and node is not None:
                 await node.warm(prefix.system, prefix.tools, self._timeout)
+                done = True
         except UpstreamError as error:
             log.info("node %s does not compute ahead: %s", warm.node, error.message)
-            done = False
-        self.routing.warmed(warm, done, self._now())
+        finally:
+            self.routing.warmed(warm, done, self._now())
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _warming(node: str) -> str:
+    return f"warming {node}"
 
 
 def _health_rules(settings: MlxCluster) -> HealthRules:
@@ -211,25 +222,3 @@ def _health_rules(settings: MlxCluster) -> HealthRules:
 
 def _breaker_rules(settings: MlxCluster) -> BreakerRules:
     return BreakerRules(failures=settings.health.max_consecutive_failures, share=settings.health.unhealthy_threshold)
-
-
-class _ToldInLog(Unwatched):
-    """Changes of the cluster, for the log."""
-
-    def joined(self, node: str, report: Report) -> None:
-        log.info("node %s has joined: model %s, context %s", node, report.model, report.context_length)
-
-    def refused(self, node: str, reason: str) -> None:
-        log.warning("node %s is not asked: %s", node, reason)
-
-    def lost(self, node: str, reason: str) -> None:
-        log.warning("node %s is lost: %s", node, reason)
-
-    def back(self, node: str) -> None:
-        log.info("node %s is back", node)
-
-    def restarted(self, node: str) -> None:
-        log.info("node %s was started anew", node)
-
-    def left(self, node: str, reason: str) -> None:
-        log.info("node %s has left: %s", node, reason)

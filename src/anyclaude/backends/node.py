@@ -4,21 +4,26 @@ A node is asked like any other upstream, and says how it is doing: `/health` and
 of the others.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, cast, get_args
 
-from anyclaude.backends.base import Caller, ModelInfo
+from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.chat import CURRENT_MODEL, ChatBackend
-from anyclaude.backends.http import Upstream
+from anyclaude.backends.http import Upstream, mapped
+from anyclaude.backends.presence import Presence
 from anyclaude.cluster.node import NodeState, Report
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes
 from anyclaude.config.upstreams import Node
 from anyclaude.convert.profile import Profile
-from anyclaude.errors import AnyclaudeError, SetupError, UpstreamBroken, UpstreamRefusedUs
+from anyclaude.errors import AnyclaudeError, SetupError, UpstreamBroken, UpstreamRefusedUs, UpstreamTimeout
 from anyclaude.wire.json import encode
 
 _ASK: Final = 5.0
+_SIGN_OF_LIFE: Final = 0.3
+"""Seconds that a node which is not there has to say that it is back, before a request is sent."""
 
 PROFILE: Final = Profile(
     images=False,
@@ -40,6 +45,30 @@ class NodeBackend(ChatBackend):
         upstream = Upstream(base, token, deadlines.connect)
         super().__init__("mlx-cluster", upstream, model or CURRENT_MODEL, PROFILE, deadlines, changes)
         self._beside = base.removesuffix("/v1")
+        self._presence = Presence()
+        self._is_worker = True  # until it answers like another server
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Mapping[str, Any], caller: Caller, model: str | None = None
+    ) -> AsyncIterator[EventBatches]:
+        """As `Backend.stream`. Until the first word it fails with UpstreamTimeout when the node is not there any more.
+
+        A node that was not there is asked for a sign of life first.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                async with self._presence.waiting():
+                    if not self._presence.is_there:
+                        await self._upstream.look(f"{self._beside}/health", _SIGN_OF_LIFE)
+                    batches = await stack.enter_async_context(super().stream(request, caller, model))
+            except TimeoutError as error:
+                raise UpstreamTimeout(f"{self._upstream.origin} does not answer its probes any more") from error
+            yield batches
+
+    def heard_of(self, is_there: bool) -> None:
+        """What the probes make of it. Another server than our worker may compute, and be silent to all else."""
+        self._presence.tell(is_there or not self._is_worker)
 
     def headers(self, caller: Caller) -> dict[str, str]:
         """A session sticks to its cache."""
@@ -71,10 +100,17 @@ class NodeBackend(ChatBackend):
 
     async def report(self, seconds: float) -> Report:
         """What it says of itself, within so many seconds. Raises UpstreamError when it does not answer as one."""
+        with mapped(self._upstream.origin):
+            async with asyncio.timeout(seconds):
+                return await self._report(seconds)
+
+    async def _report(self, seconds: float) -> Report:
         status, health = await self._upstream.look(f"{self._beside}/health", seconds)
         if status == 404 or not isinstance(health, Mapping) or "state" not in health:
             models = await self.models()
+            self._is_worker = False
             return Report(model=models[0].id, context_length=models[0].context_window) if models else Report("loading")
+        self._is_worker = True
         if status != 200 and health["state"] == "ready":
             raise UpstreamBroken("its engine gives no sign of life")
         status, cache = await self._upstream.look(f"{self._beside}/cache", seconds)

@@ -1,0 +1,30 @@
+"""Changes of the cluster, for the log."""
+
+import logging
+
+from anyclaude.cluster.members import Unwatched
+from anyclaude.cluster.node import Report
+
+log = logging.getLogger(__name__)
+
+
+class LifecycleLog(Unwatched):
+    """One line for each change."""
+
+    def joined(self, node: str, report: Report) -> None:
+        log.info("node %s has joined: model %s, context %s", node, report.model, report.context_length)
+
+    def refused(self, node: str, reason: str) -> None:
+        log.warning("node %s is not asked: %s", node, reason)
+
+    def lost(self, node: str, reason: str) -> None:
+        log.warning("node %s is lost: %s", node, reason)
+
+    def back(self, node: str) -> None:
+        log.info("node %s is back", node)
+
+    def restarted(self, node: str) -> None:
+        log.info("node %s was started anew", node)
+
+    def left(self, node: str, reason: str) -> None:
+        log.info("node %s has left: %s", node, reason)

@@ -1,0 +1,198 @@
+"""Looking after the nodes: whoever hangs, leaves or answers oddly holds up none of the others."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from anyclaude.backends.base import Caller
+from anyclaude.backends.mlx_cluster import MlxClusterBackend
+from anyclaude.backends.node import NodeBackend
+from anyclaude.cluster.discovery import Forgotten, Found, Known
+from anyclaude.cluster.warming import Warm
+from anyclaude.config.model import Deadlines
+from anyclaude.config.upstreams import Discovery, Health, MlxCluster, Node, Routing
+from anyclaude.wire.events import Failed, Finished
+from tests.support.raw_upstream import Connection, RawUpstream, raw_upstream, whole
+
+SECONDS = 20.0
+
+
+@dataclass
+class Player:
+    """A node as a test wants it. hangs: paths that are never answered. heard: what was asked, as it comes."""
+
+    hangs: tuple[str, ...] = ()
+    health: dict[str, Any] = field(default_factory=lambda: {"state": "ready", "model": "m", "instance": "one"})
+    heard: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    asked: list[str] = field(default_factory=list)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    words: Callable[[Connection], Any] | None = None
+
+    async def play(self, connection: Connection) -> None:
+        path = connection.head.split(" ")[1]
+        self.asked.append(path)
+        self.heard.put_nowait(path)
+        if path in self.hangs:
+            await connection.gone()
+            self.gone.set()
+        elif path == "/health":
+            await connection.send(whole(200, json.dumps(self.health).encode()))
+        elif path == "/v1/chat/completions" and self.words is not None:
+            await self.words(connection)
+        else:
+            await connection.send(whole(200, b"{}"))
+
+    async def until(self, path: str, times: int = 1) -> None:
+        async with asyncio.timeout(SECONDS):
+            while times:
+                times -= await self.heard.get() == path
+
+
+@dataclass
+class Fleeting:
+    backend: MlxClusterBackend
+    players: list[Player]
+    urls: list[str]
+
+
+@asynccontextmanager
+async def fleet_of(*players: Player, timeout_ms: int = 15_000, drained: Any = frozenset) -> AsyncIterator[Fleeting]:
+    async with AsyncExitStack() as stack:
+        upstreams: list[RawUpstream] = [await stack.enter_async_context(raw_upstream(each.play)) for each in players]
+        nodes = tuple(Node(id=f"n{number}", url=each.url) for number, each in enumerate(upstreams))
+        settings = MlxCluster(
+            discovery=Discovery(nodes=nodes),
+            routing=Routing(retry_delay_ms=0),
+            health=Health(check_interval_ms=100, timeout_ms=timeout_ms),
+        )
+        backend = MlxClusterBackend(settings, None, Deadlines(), drained=drained)
+        stack.push_async_callback(backend.aclose)
+        await backend._fleet.known()
+        yield Fleeting(backend, list(players), [each.url for each in upstreams])
+
+
+async def test_a_node_that_hangs_delays_no_probe_of_another() -> None:
+    hanging, well = Player(hangs=("/health",)), Player()
+    async with fleet_of(hanging, well):
+        await hanging.until("/health")
+        await well.until("/health", 4)
+        assert hanging.asked == ["/health"]
+
+
+async def test_who_is_drained_is_followed_while_a_node_hangs() -> None:
+    hanging, well = Player(hangs=("/health",)), Player()
+    drained: set[str] = set()
+    async with fleet_of(hanging, well, drained=lambda: drained) as fleet:
+        await hanging.until("/health")
+        await well.until("/health", 2)
+        drained.add(fleet.urls[1].removesuffix("/v1"))
+        await well.until("/health", 2)
+        member = fleet.backend._members.get("n1")
+        assert member is not None
+        assert member.drained
+
+
+async def test_a_node_that_hangs_while_it_computes_ahead_is_probed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    player = Player(hangs=("/cache/warm",))
+    async with fleet_of(player) as fleet:
+        await player.until("/cache")
+        warms = iter([Warm("n0", "prefix", 3000, "test")])
+        monkeypatch.setattr(fleet.backend._routing, "next_warm", lambda nodes, now: next(warms, None))
+        prefix = fleet.backend._names.of({"system": "You help.", "messages": []})
+        monkeypatch.setattr(fleet.backend._fleet, "_prefix", lambda name: prefix)
+        await player.until("/cache/warm")
+        await player.until("/cache", 3)
+        assert player.asked.count("/cache/warm") == 1
+
+
+async def test_closing_ends_what_is_under_way() -> None:
+    hanging = Player(hangs=("/health",))
+    async with fleet_of(hanging) as fleet:
+        await hanging.until("/health")
+        await fleet.backend.aclose()
+        async with asyncio.timeout(SECONDS):
+            await hanging.gone.wait()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith(("errand", "cluster"))]
+
+
+async def test_a_fault_of_ours_in_one_probe_is_a_miss_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = NodeBackend.report
+
+    async def faulty(node: NodeBackend, seconds: float) -> Any:
+        return 1 / 0 if node.node.id == "n0" else await report(node, seconds)
+
+    monkeypatch.setattr(NodeBackend, "report", faulty)
+    async with fleet_of(Player(), Player()) as fleet:
+        assert [node.node.id for node in await fleet.backend._fleet.ready()] == ["n1"]
+        assert (
+            "n0: it does not answer: its answer cannot be read (ZeroDivisionError)" in fleet.backend._fleet.why_nobody()
+        )
+    assert "the answer of node n0 to a probe cannot be read" in caplog.text
+
+
+async def test_what_a_node_answers_after_it_has_left_is_not_told_of_its_successor() -> None:
+    late, well = Player(hangs=("/health",)), Player()
+    async with fleet_of(late, well) as fleet:
+        await late.until("/health")
+        found = Found(Node(id="n0", url=fleet.urls[0]))
+        again = Found(Node(id="n0", url=fleet.urls[1]))
+        fleet.backend._fleet._changed([Forgotten(found), Known(again)])
+        async with asyncio.timeout(SECONDS):
+            await late.gone.wait()  # its probe was ended with it
+        async with asyncio.timeout(SECONDS):
+            await fleet.backend._fleet.ready()
+        member = fleet.backend._members.get("n0")
+        assert member is not None
+        assert member.health.up
+
+
+async def test_a_node_for_which_there_is_no_room_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with fleet_of(Player(), Player()) as fleet:
+        monkeypatch.setattr(fleet.backend._members, "_most", 2)
+        fleet.backend._fleet._changed([Known(Found(Node(id="n2", url="http://127.0.0.1:1")))])
+        assert set(fleet.backend._fleet.nodes) == {"n0", "n1"}
+    assert "node n2 is left out" in caplog.text
+
+
+async def test_an_answer_goes_on_however_many_nodes_have_left_since() -> None:
+    let_go = asyncio.Event()
+
+    async def words(connection: Connection) -> None:
+        chunk = {"choices": [{"index": 0, "delta": {"content": "word"}, "finish_reason": None}]}
+        await connection.stream(chunk, end=False)
+        await let_go.wait()
+        chunk = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        await connection.send(
+            b"".join(
+                f"{len(each):x}\r\n".encode() + each + b"\r\n"
+                for each in [b"data: " + json.dumps(chunk).encode() + b"\n\n", b"data: [DONE]\n\n"]
+            ),
+            b"0\r\n\r\n",
+        )
+
+    async with fleet_of(Player(words=words)) as fleet:
+        request = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+        async with fleet.backend.stream(request, Caller("s")) as batches:
+            await anext(batches)
+            own = fleet.backend._fleet
+            changes = [Found(Node(id=f"x{number}", url="http://127.0.0.1:1")) for number in range(80)]
+            own._changed([Forgotten(Found(own.nodes["n0"].node))])
+            for found in changes:
+                own._changed([Known(found)])
+                own._changed([Forgotten(found)])
+            await own._forget_the_oldest()
+            assert len(own._left) == 64
+            let_go.set()
+            events = [event async for batch in batches for event in batch]
+        assert isinstance(events[-1], Finished), [event.error for event in events if isinstance(event, Failed)]
