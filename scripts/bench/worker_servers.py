@@ -7,7 +7,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ _START = 120.0  # seconds
 _ANSWER = 900.0
 RIVAL = "mlx_lm.server"
 OURS = "mlx_worker"
+_NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,11 @@ class Server:
         return True
 
 
-def start(name: str, model: Path, stack: ExitStack) -> Server:
-    """A server that is ready. Raises BenchError."""
+def start(name: str, model: Path, stack: ExitStack, settings: Mapping[str, str] | None = None) -> Server:
+    """A server that is ready; `settings` go into its environment. Raises BenchError."""
     port = _free_port()
     home = stack.enter_context(tempfile.TemporaryDirectory(prefix="worker-bench-"))
-    environment = {**os.environ, **preload_environment(), "HF_HOME": home, "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, **preload_environment(), "HF_HOME": home, "HF_HUB_OFFLINE": "1", **(settings or {})}
     module = OURS if name == OURS else RIVAL
     command = [sys.executable, "-m", module, "--model", str(model), "--port", str(port)]
     server = Server(name, stack.enter_context(Child(name, command, environment)), port)
