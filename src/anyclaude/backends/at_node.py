@@ -26,7 +26,7 @@ class AtNode:
         self._attempt = attempt
         self._sent = sent
         self._clock = clock
-        self._first_token = 0.0
+        self._first_token: float | None = None
         self.usage: UsageReport | None = None
         self._finished = False
         self._error: BaseException | None = None
@@ -52,9 +52,12 @@ class AtNode:
             error = asyncio.CancelledError()
         self.member.ended(self._attempt, error, now)
         if error is None:
-            self._routing.answered(self._sent, self._answered(), now)
+            answered = self._answered()
+            self._routing.answered(self._sent, answered, now)
+            self.member.lately.answered(answered)
         else:
             self._routing.failed(self._sent, now)
+            self.member.lately.ended(error, self._first_token)
 
     def _look(self, batch: Sequence[ModelEvent]) -> None:
         self.usage = next((event for event in batch if isinstance(event, UsageReport)), None)
@@ -65,10 +68,10 @@ class AtNode:
             self._finished = True
 
     def _answered(self) -> Answered:
-        usage = self.usage
+        usage, first_token = self.usage, self._first_token or 0.0
         if usage is None:
-            return Answered(self._first_token, self._sent.ask.tokens)
-        return Answered(self._first_token, usage.prompt_tokens, self._cached(usage), usage.output_tokens)
+            return Answered(first_token, self._sent.ask.tokens)
+        return Answered(first_token, usage.prompt_tokens, self._cached(usage), usage.output_tokens)
 
     def _cached(self, usage: UsageReport) -> int | None:
         """Of a node that is not our worker, 0 means most likely that it does not say."""

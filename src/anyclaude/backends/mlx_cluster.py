@@ -14,10 +14,12 @@ from typing import Any, Final
 
 from anyclaude.backends.at_node import AtNode
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
+from anyclaude.backends.cluster_status import cluster_status
 from anyclaude.backends.fleet import Fleet
 from anyclaude.backends.node import NodeBackend, session_of
 from anyclaude.backends.prefix_names import PrefixNames
 from anyclaude.backends.roles import is_background
+from anyclaude.backends.status import BackendStatus
 from anyclaude.backends.tokens import TokenEstimate
 from anyclaude.cluster.node import Ask
 from anyclaude.config.model import Deadlines
@@ -52,6 +54,7 @@ class MlxClusterBackend:
         self._fleet = Fleet(settings, at, self._names.named, drained)
         self._members, self._routing = self._fleet.members, self._fleet.routing
         self._tries = settings.routing.max_retries + 1
+        self._strategy = settings.routing.strategy
         self._pause = settings.routing.retry_delay_ms / 1000
         self._tokens = TokenEstimate()
 
@@ -63,6 +66,10 @@ class MlxClusterBackend:
         await self._fleet.known()
         async with AsyncExitStack() as stack:
             yield await self._accepted(stack, request, caller)
+
+    def status(self) -> BackendStatus:
+        """How the nodes are, as far as is known here."""
+        return cluster_status(self.name, self._fleet, self._strategy, None, self._now())
 
     async def models(self) -> list[ModelInfo]:
         """Those of the first node that answers. Raises UpstreamError."""

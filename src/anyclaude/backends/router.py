@@ -16,6 +16,7 @@ from anyclaude.backends.base import Backend, Caller, EventBatches, ModelInfo, Ra
 from anyclaude.backends.fallback import Budget, Resting, falls_back
 from anyclaude.backends.plans import Plan, Planner
 from anyclaude.backends.prompting import Chain
+from anyclaude.backends.status import BackendStatus, status_of
 from anyclaude.config.model import Mode
 from anyclaude.config.routes import Routes, Target
 from anyclaude.convert.failures import convert_failure
@@ -136,6 +137,12 @@ class Router:
         if falls_back(error) and not self._budget.spend(request):
             error.headers["x-should-retry"] = "false"
         return error
+
+    def status(self) -> tuple[BackendStatus, ...]:
+        """How each backend is, the main one first; asks none of them anything."""
+        main = self._routes.main.backend
+        order = sorted(self._backends, key=lambda mode: mode != main)
+        return tuple(status_of(mode, self._backends[mode]) for mode in order)
 
     async def models(self) -> list[ModelInfo]:
         """What every backend offers, ids as `backend:model`, the main one's first; nothing of one that is away."""

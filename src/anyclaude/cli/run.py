@@ -30,6 +30,7 @@ from anyclaude.config.trust import trust
 from anyclaude.errors import AnyclaudeError
 from anyclaude.launch.session import Parts, launch_token, session
 from anyclaude.launch.signals import Interrupted
+from anyclaude.server.app import Launched
 from anyclaude.server.serve import serving
 from anyclaude.trace.store import TraceStore
 
@@ -121,7 +122,8 @@ _TASKS: Final = {
 
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
     with _recording(settings, screen) as recording, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        parts = Parts(open_router, partial(serving, recording=recording))
+        launched = Launched(settings.mode, settings.home, secrets_of(settings, os.environ))
+        parts = Parts(open_router, partial(serving, recording=recording, launched=launched))
         return runner.run(session(settings, claude_args, dict(os.environ), screen, parts))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from anyclaude.cluster.breaker import Breaker, Permit, State
 from anyclaude.cluster.health import Health, Status
+from anyclaude.cluster.lately import Lately
 from anyclaude.cluster.node import Report
 
 READY: Final[tuple[Status, ...]] = ("healthy", "degraded")
@@ -25,13 +26,17 @@ class Attempt:
 
 
 class Member:
-    """A node by its id. drained: by us; it is asked for nothing new, and what is under way goes on."""
+    """A node by its id. drained: by us; it is asked for nothing new, and what is under way goes on.
+
+    lately: how its requests went, for whoever watches.
+    """
 
     def __init__(self, node: str, health: Health, breaker: Breaker) -> None:
         self.id = node
         self.health = health
         self.breaker = breaker
         self.drained = False
+        self.lately = Lately()
         self._attempts: set[Attempt] = set()
 
     @property

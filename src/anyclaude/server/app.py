@@ -4,6 +4,8 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -21,10 +23,26 @@ from anyclaude.errors import (
 )
 from anyclaude.server import answers, endpoints, messages, passthrough
 from anyclaude.server.drain import Drain
+from anyclaude.server.figures import CountingRecording, Figures
 from anyclaude.server.guards import PRECONNECT, Guards
-from anyclaude.server.keys import DRAIN, FAILURE, GUARDS, RECORDING, REQUEST_ID, ROUTER, SILENCE
+from anyclaude.server.keys import (
+    DRAIN,
+    FAILURE,
+    FIGURES,
+    GUARDS,
+    METRICS,
+    MODE,
+    RECORDING,
+    REDACTOR,
+    REQUEST_ID,
+    ROUTER,
+    SILENCE,
+)
+from anyclaude.server.metrics import Metrics
 from anyclaude.server.recorded import recorded
+from anyclaude.server.status import PATH
 from anyclaude.trace.record import NoRecording, Recording
+from anyclaude.trace.redact import Redactor
 from anyclaude.wire.json import encode
 
 LARGEST_REQUEST: Final = 64 * 1024 * 1024
@@ -35,8 +53,28 @@ log = logging.getLogger(__name__)
 _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What is known of the launch beside the backend. secrets: all that must not be seen in what the proxy tells.
+
+    home: where the proxy leaves a note so that it is found (`config.running`); None: nowhere.
+    """
+
+    mode: str = ""
+    home: Path | None = None
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+
+UNKNOWN: Final = Launched()
+
+
 def create_app(
-    backend: Backend, token: str, *, silence: float = answers.SILENCE, recording: Recording | None = None
+    backend: Backend,
+    token: str,
+    *,
+    silence: float = answers.SILENCE,
+    recording: Recording | None = None,
+    launched: Launched = UNKNOWN,
 ) -> web.Application:
     """The proxy in front of one backend. Every request must carry the token.
 
@@ -44,13 +82,15 @@ def create_app(
     """
     app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[recorded, _answered])
     app[ROUTER] = alone(backend)
-    app[RECORDING] = recording or NoRecording()
+    _set_figures(app, recording or NoRecording(), launched, token)
     app[DRAIN] = Drain()
     app[SILENCE] = silence
     app[GUARDS] = Guards(token)
     for path in PRECONNECT:
         app.router.add_head(path, endpoints.preconnect)
     app.router.add_get("/health", endpoints.health, allow_head=False)
+    app.router.add_get(PATH, endpoints.status, allow_head=False)
+    app.router.add_get("/metrics", endpoints.metrics, allow_head=False)
     for prefix in ("/v1", "/v1/v1"):  # the second for a base URL that ends in /v1
         app.router.add_post(f"{prefix}/messages", messages.messages)
         app.router.add_post(f"{prefix}/messages/count_tokens", messages.count_tokens)
@@ -59,6 +99,14 @@ def create_app(
     for others in ("/v1/{path:.*}", "/api/{path:.*}"):
         app.router.add_route("*", others, passthrough.relay_other)
     return app
+
+
+def _set_figures(app: web.Application, kept: Recording, launched: Launched, token: str) -> None:
+    redactor = Redactor({*launched.secrets, token})
+    figures = Figures(redactor)
+    app[MODE], app[REDACTOR], app[FIGURES] = launched.mode, redactor, figures
+    app[METRICS] = Metrics(launched.mode, figures, app[ROUTER].status)
+    app[RECORDING] = CountingRecording(kept, figures)
 
 
 @web.middleware

@@ -7,8 +7,10 @@ from aiohttp import web
 from anyclaude.backends.base import ModelInfo
 from anyclaude.config.names import LISTED
 from anyclaude.errors import AnyclaudeError, NotFound
-from anyclaude.server.keys import ROUTER
+from anyclaude.server.keys import FIGURES, METRICS, MODE, REDACTOR, ROUTER
+from anyclaude.server.metrics import CONTENT_TYPE
 from anyclaude.server.passthrough import relay_other
+from anyclaude.server.status import report
 from anyclaude.wire.json import encode
 
 
@@ -25,6 +27,17 @@ async def health(request: web.Request) -> web.Response:
     except AnyclaudeError as error:
         return _json({"status": "unhealthy", "backend": backend.name, "reason": error.message}, 503)
     return _json({"status": "healthy", "backend": backend.name, "model": model.id})
+
+
+async def status(request: web.Request) -> web.Response:
+    """How this proxy is, as it knows without asking anybody (`server.status`)."""
+    app = request.app
+    return _json(report(app[MODE], app[FIGURES], app[ROUTER].status(), app[REDACTOR]))
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """The same for Prometheus (`server.metrics`)."""
+    return web.Response(body=request.app[METRICS].exposition(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def models(request: web.Request) -> web.StreamResponse:

@@ -2,17 +2,20 @@
 
 import errno
 import logging
+import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from anyclaude.backends.base import Backend
+from anyclaude.config.running import Running, listed
 from anyclaude.errors import SetupError
-from anyclaude.server.app import create_app
+from anyclaude.server.app import UNKNOWN, Launched, create_app
 from anyclaude.server.keys import DRAIN
 from anyclaude.trace.record import Recording
 
@@ -35,16 +38,23 @@ class Address:
 
 @asynccontextmanager
 async def serving(
-    backend: Backend, token: str, *, port: int = 0, drain: float = 10.0, recording: Recording | None = None
+    backend: Backend,
+    token: str,
+    *,
+    port: int = 0,
+    drain: float = 10.0,
+    recording: Recording | None = None,
+    launched: Launched = UNKNOWN,
 ) -> AsyncIterator[Address]:
     """Serve the backend on loopback for as long as the block lasts.
 
     port: 0 takes a free one. drain: seconds that answers under way get to finish when the block is left; after
-    them they end in an error. recording: where traces go. The backend is closed in the end. Raises SetupError when the
-    port is taken.
+    them they end in an error. recording: where traces go. The backend is closed in the end. While it serves, and no
+    longer, others of this person's programs find it, if `launched` says where. Raises SetupError when the port is
+    taken.
     """
     logging.getLogger("aiohttp.server").addFilter(_in_one_line)
-    app = create_app(backend, token, recording=recording)
+    app = create_app(backend, token, recording=recording, launched=launched)
     runner = web.AppRunner(
         app,
         handler_cancellation=True,  # a client that leaves cancels its request, and with it the upstream
@@ -57,13 +67,23 @@ async def serving(
         await web.SockSite(runner, listener).start()
         address = Address(listener.getsockname()[1])
         log.info("listening on %s", address.url)
-        yield address
+        with _findable(launched, address, token):
+            yield address
     finally:
         for site in tuple(runner.sites):
             await site.stop()
         await app[DRAIN].finish(drain)
         await runner.cleanup()
         await backend.aclose()
+
+
+@contextmanager
+def _findable(launched: Launched, address: Address, token: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        if launched.home is not None:
+            proxy = Running(os.getpid(), address.url, time.time(), launched.mode, token)
+            stack.enter_context(listed(launched.home, proxy))
+        yield
 
 
 def _in_one_line(record: logging.LogRecord) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from anyclaude.errors import GrammarError, UpstreamBroken
+from anyclaude.server.figures import TOKENS
 from anyclaude.trace.record import Recorder
 from anyclaude.wire.grammar import Grammar
 from anyclaude.wire.json import decode_lenient
@@ -20,6 +21,7 @@ LARGEST_KEPT: Final = 8 * 1024 * 1024
 
 _TRUNCATED: Final = "Claude's answer ended before it was complete"
 _LAST: Final = ("message_stop", "error")
+_COUNTED: Final = ("message_start", "message_delta")
 
 
 class Watch(Protocol):
@@ -42,6 +44,7 @@ class StreamWatch:
         self._begun = False
         self._whole = False
         self._failure: str | None = None
+        self._usage: dict[str, Any] = {}
 
     def feed(self, read: bytes) -> None:
         if self._decoder is None:
@@ -58,6 +61,7 @@ class StreamWatch:
         self.feed(b"\n\n")  # an event that lacks its blank line was said all the same
         if not self._whole:
             raise UpstreamBroken(_TRUNCATED)
+        note_tokens(self._recorder, self._usage)
         return self._failure
 
     def _take(self, events: list[Mapping[str, Any]]) -> None:
@@ -73,6 +77,8 @@ class StreamWatch:
         self._whole = self._whole or kind in _LAST
         if kind == "error":
             self._failure = _said(event)
+        elif kind in _COUNTED:
+            self._usage |= _usage(event)
         if self._grammar is None:
             return
         try:
@@ -101,12 +107,28 @@ class WholeWatch:
         body = decode_lenient(bytes(self._body or b""))
         if isinstance(body, Mapping):
             self._recorder.whole(body)
+            note_tokens(self._recorder, _usage(body))
         return None if self._status < 400 else _said(body) or f"Claude answered with status {self._status}"
 
 
 def _decoded(event: ServerEvent) -> Mapping[str, Any] | None:
     value = decode_lenient(event.data)
     return value if isinstance(value, Mapping) and isinstance(value.get("type"), str) else None
+
+
+def _usage(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Anthropic's counts, of an event or of a message; where they stand twice the later ones hold."""
+    holder = event.get("message", event)
+    usage = holder.get("usage") if isinstance(holder, Mapping) else None
+    return {name: value for name, value in usage.items() if value} if isinstance(usage, Mapping) else {}
+
+
+def note_tokens(recorder: Recorder, usage: Mapping[str, Any]) -> None:
+    """Tell a recorder that counts (`server.figures`) what an answer took; Anthropic counts the cached ones beside."""
+    cached = usage.get("cache_read_input_tokens", 0)
+    parts = (usage.get("input_tokens", 0), usage.get("cache_creation_input_tokens", 0), cached)
+    if all(isinstance(part, int) for part in parts):
+        recorder.note(TOKENS, prompt_tokens=sum(parts), cached_tokens=cached, output_tokens=usage.get("output_tokens"))
 
 
 def _said(body: object) -> str:
