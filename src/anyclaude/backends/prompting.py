@@ -14,6 +14,7 @@ from anyclaude.config.debug import BASIC, TRACE
 from anyclaude.prompt.chain import optimise
 from anyclaude.prompt.options import Options, Report
 from anyclaude.prompt.smart import first_question
+from anyclaude.prompt.stable import moved, with_preface
 from anyclaude.wire.json import encode
 
 _REMEMBERED: Final = 8
@@ -23,11 +24,15 @@ log = logging.getLogger(__name__)
 
 
 class _Result(NamedTuple):
-    """asked: what the chain looked at, encoded. changes: what it puts in place of it."""
+    """asked: what the chain looked at, encoded. changes: what it puts in place of it.
+
+    moved: the system prompt without what belongs to the session, and that; None where it stays where it is.
+    """
 
     asked: bytes
     changes: Mapping[str, Any]
     report: Report
+    moved: tuple[Any, str] | None
 
 
 class Chain:
@@ -44,7 +49,8 @@ class Chain:
         result = known or self._result(asked, request)
         journal.note("prompt", report=result.report)
         _say(result.report)
-        return {**request, **result.changes} if result.changes else request
+        changes = {**result.changes, **_moved(result.moved, request)}
+        return {**request, **changes} if changes else request
 
     def _question(self, request: Mapping[str, Any]) -> str:
         """Of the conversation only the smart prompt reads something."""
@@ -53,9 +59,17 @@ class Chain:
     def _result(self, asked: bytes, request: Mapping[str, Any]) -> _Result:
         done = optimise(request, self._options)
         changes = {key: value for key, value in done.request.items() if value is not request.get(key)}
-        result = _Result(asked, changes, done.report)
+        own = moved(done.request.get("system")) if self._options.stable else None
+        result = _Result(asked, changes, done.report, own)
         self._results.appendleft(result)
         return result
+
+
+def _moved(own: tuple[Any, str] | None, request: Mapping[str, Any]) -> dict[str, Any]:
+    """System prompt and messages, where what belongs to the session moves from one to the others."""
+    if own is None or (messages := with_preface(request["messages"], own[1])) is None:
+        return {}
+    return {"system": own[0], "messages": messages}
 
 
 def _say(report: Report) -> None:

@@ -43,6 +43,7 @@ def options_of(mode: Mode, settings: Settings) -> Options:
         truncate=chosen.truncate_system_prompt,
         max_system_tokens=chosen.system_prompt_max_tokens,
         slim_tools=chosen.slim_tools,
+        stable=chosen.stable_prompt,
         allowed_tools=None if chosen.tool_allowlist is None else frozenset(chosen.tool_allowlist),
     )
 

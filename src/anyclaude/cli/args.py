@@ -12,7 +12,7 @@ from typing import Final
 from anyclaude.errors import SetupError
 
 WITH_VALUE: Final = ("mode", "port", "model")
-SWITCHES: Final = ("proxy-only", "full-tools")
+SWITCHES: Final = ("proxy-only", "full-tools", "stable-prompt")
 ASKING: Final = {"--help": "help", "-h": "help", "--version": "version"}
 TASKS: Final = {
     "--show-config": "show-config",
@@ -47,6 +47,8 @@ Our flags:
   --port=N        port of the proxy on 127.0.0.1; 0, the default, is a free one   also ANYCLAUDE_PORT
   --proxy-only    no claude: print two export lines and serve until Ctrl-C   also PROXY_ONLY=true
   --full-tools    all of Claude Code's tools, even when the model's window is small for them
+  --stable-prompt folder, git status and memory go into the first message, so that sessions share what is computed of
+                  the system prompt; on for local servers, --stable-prompt=false turns it off
   --show-config   print every setting with its origin, and end
   --config-schema print the JSON schema of the settings files, and end
   --trust         believe this directory's settings files, as they are now, in all that they set

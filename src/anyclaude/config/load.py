@@ -29,6 +29,8 @@ _PROMPTED: Final = ("lmstudio", "openrouter", "mlx_cluster")
 
 _NODES: Final = ("backends", "mlx_cluster", "discovery", "nodes")
 
+_STABLE_PROMPT: Final = tuple(("backends", name, "stable_prompt") for name in _PROMPTED)
+
 VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "ANYCLAUDE_MODE": (("mode",),),
     "ANYCLAUDE_PORT": (("port",),),
@@ -56,6 +58,7 @@ VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "ANYCLAUDE_SAFE_FILTER": tuple(("backends", name, "safe_system_filter") for name in _PROMPTED),
     "ANYCLAUDE_FILTER_TIER": tuple(("backends", name, "filter_tier") for name in _PROMPTED),
     "ANYCLAUDE_TRUNCATE_PROMPT": tuple(("backends", name, "truncate_system_prompt") for name in _PROMPTED),
+    "ANYCLAUDE_STABLE_PROMPT": _STABLE_PROMPT,
     "ANYCLAUDE_OPUS_MODEL": (("models", "opus"),),
     "ANYCLAUDE_SONNET_MODEL": (("models", "sonnet"),),
     "ANYCLAUDE_HAIKU_MODEL": (("models", "haiku"),),
@@ -63,12 +66,13 @@ VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "ANYCLAUDE_BACKGROUND_MODEL": (("models", "background"),),
 }
 
-FLAGS: Final[Mapping[str, FieldPath]] = {
-    "mode": ("mode",),
-    "port": ("port",),
-    "model": ("model",),
-    "proxy-only": ("proxy_only",),
-    "full-tools": ("full_tools",),
+FLAGS: Final[Mapping[str, tuple[FieldPath, ...]]] = {
+    "mode": (("mode",),),
+    "port": (("port",),),
+    "model": (("model",),),
+    "proxy-only": (("proxy_only",),),
+    "full-tools": (("full_tools",),),
+    "stable-prompt": _STABLE_PROMPT,
 }
 
 DEFAULT: Final = "default"
@@ -146,7 +150,7 @@ def _is_true(text: str) -> bool:
 
 
 def flag_items(flags: Mapping[str, object]) -> list[Item]:
-    return [Item(FLAGS[name], value, f"--{name}") for name, value in flags.items()]
+    return [Item(path, value, f"--{name}") for name, value in flags.items() for path in FLAGS[name]]
 
 
 def merge(layers: Iterable[Sequence[Item]]) -> Resolved:

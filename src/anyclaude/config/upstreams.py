@@ -73,6 +73,8 @@ class Prompting(Frozen):
     system_prompt_max_tokens: what truncation leaves of the system prompt, in tokens.
     slim_tools: `noise` drops what no model reads from tool schemas, `short` also shortens the descriptions.
     tool_allowlist: the tools that are offered, by name; None: all.
+    stable_prompt: folder, git status and memory move from the system prompt into the first message, so that sessions and
+    projects share what is computed of system prompt and tools.
     """
 
     smart_system_prompt: bool = False
@@ -82,6 +84,7 @@ class Prompting(Frozen):
     system_prompt_max_tokens: Annotated[int, Field(ge=100)] = 2000
     slim_tools: SlimTools = "off"
     tool_allowlist: tuple[str, ...] | None = None
+    stable_prompt: bool = False
 
 
 class LMStudio(Prompting):
@@ -94,6 +97,7 @@ class LMStudio(Prompting):
     fallback: tuple[str, ...] = ()
     safe_system_filter: bool = True
     slim_tools: SlimTools = "noise"
+    stable_prompt: bool = True
 
 
 _Line = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,200}$")]
@@ -188,11 +192,15 @@ def _refuse_repeated(key: str, values: list[str]) -> None:
 
 
 class Routing(Frozen):
-    """max_retries: other nodes that are asked after the first one failed. retry_delay_ms: before each of them."""
+    """max_retries: other nodes that are asked after the first one failed. retry_delay_ms: before each of them.
+
+    max_wait_ms: for how long a request waits while all nodes are busy; 0: not at all.
+    """
 
     strategy: Strategy = "cache-aware"
     max_retries: Annotated[int, Field(ge=0, le=10)] = 2
     retry_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 100
+    max_wait_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 300_000
 
 
 class Health(Frozen):
@@ -234,6 +242,7 @@ class MlxCluster(Cluster, Prompting):
     fallback: tuple[str, ...] = ()
     safe_system_filter: bool = True
     slim_tools: SlimTools = "noise"
+    stable_prompt: bool = True
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -16,6 +16,7 @@ class Options:
     max_system_tokens: what truncation leaves of the system prompt.
     slim_tools: `noise` drops what no model reads from tool schemas, `short` also shortens the descriptions.
     allowed_tools: the tools that are offered, by name; None: all.
+    stable: what belongs to one session moves from the system prompt into its first message.
     """
 
     smart: bool = False
@@ -25,6 +26,7 @@ class Options:
     max_system_tokens: int = 2000
     slim_tools: SlimTools = "off"
     allowed_tools: frozenset[str] | None = None
+    stable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,3 +74,18 @@ def test_only_the_last_results_are_kept(runs: list[Any]) -> None:
 def test_a_request_without_change_stays_the_same_object() -> None:
     request = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "Hello"}]}
     assert Chain(Options()).optimised(request, NO_JOURNAL) is request
+
+
+def test_a_stable_prompt_is_the_same_for_two_folders_and_in_every_turn() -> None:
+    chain = Chain(Options(stable=True))
+    sent = [
+        chain.optimised(_request(system=f"You help.\n<env>\nWorking directory: /{folder}\n</env>"), NO_JOURNAL)
+        for folder in ("one", "two")
+    ]
+    assert sent[0]["system"] == sent[1]["system"]
+    assert "/one" in str(sent[0]["messages"][0])
+    grown = _request(system="You help.\n<env>\nWorking directory: /one\n</env>")
+    grown["messages"] += [{"role": "assistant", "content": "Yes."}, {"role": "user", "content": "More"}]
+    again = chain.optimised(grown, NO_JOURNAL)
+    assert again["messages"][0] == sent[0]["messages"][0]
+    assert again["messages"][1:] == grown["messages"][1:]

@@ -114,4 +114,4 @@ def test_a_complaint_never_repeats_what_may_be_secret() -> None:
 
 def test_every_name_leads_to_a_setting() -> None:
     known = set(resolve({}, {}).origins)
-    assert {".".join(path) for paths in (*VARIABLES.values(), FLAGS.values()) for path in paths} <= known
+    assert {".".join(path) for paths in (*VARIABLES.values(), *FLAGS.values()) for path in paths} <= known
