@@ -73,8 +73,8 @@ class Prompting(Frozen):
     system_prompt_max_tokens: what truncation leaves of the system prompt, in tokens.
     slim_tools: `noise` drops what no model reads from tool schemas, `short` also shortens the descriptions.
     tool_allowlist: the tools that are offered, by name; None: all.
-    stable_prompt: folder, git status and memory move from the system prompt into the first message, so that sessions and
-    projects share what is computed of system prompt and tools.
+    stable_prompt: folder, git status and memory move from the system prompt into the first message, so that sessions
+    and projects share what is computed of system prompt and tools.
     """
 
     smart_system_prompt: bool = False
