@@ -25,7 +25,7 @@ from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.prefix_watch import PrefixWatch
 from anyclaude.backends.reading import Batches, failure_of, says_nothing
 from anyclaude.backends.status import BackendStatus
-from anyclaude.backends.tokens import TokenEstimate
+from anyclaude.backends.tokens import Counter, TokenEstimate
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes, change_of, changed, known
 from anyclaude.convert.chunks import ChunkReader
@@ -71,6 +71,7 @@ class ChatBackend:
     ) -> None:
         self.name = name
         self.profile = profile
+        self.counter: Counter | None = None  # of upstreams that count
         self._upstream = upstream
         self._model = model
         self._deadlines = deadlines
@@ -137,9 +138,14 @@ class ChatBackend:
         return BackendStatus(self.name, self.name_of(None))
 
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
-        """An estimate from the size of what would be sent, calibrated by the counts that the upstream reported."""
-        body = {"messages": [], **request}
-        return self._tokens.estimate(len(encode(self._body(body, Caller(), model, self._profile(model)))))
+        """The upstream's own count of what would be sent, else an estimate, which such counts and usage calibrate."""
+        body = self._body({"messages": [], **request}, Caller(), model, self._profile(model))
+        size = len(encode(body))
+        count = await self.counter.count(body) if self.counter and body["messages"] else None
+        if count is None:
+            return self._tokens.estimate(size)
+        self._tokens.learn(size, count)
+        return count
 
     async def aclose(self) -> None:
         await self._upstream.aclose()

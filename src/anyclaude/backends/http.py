@@ -113,13 +113,20 @@ class Upstream:
                 body = await Answer(self.origin, response, self._key).whole(_LARGEST_REPORT)
         return response.status_code, decode_lenient(body)
 
+    async def ask(self, url: str, body: bytes, seconds: float) -> tuple[int, Any]:
+        """As `look`, for a POST."""
+        sent = {"content-type": "application/json"}
+        with mapped(self.origin):
+            post = self._client.stream("POST", url, content=body, headers=sent)
+            async with asyncio.timeout(seconds), post as response:
+                answer = await Answer(self.origin, response, self._key).whole(_LARGEST_REPORT)
+        return response.status_code, decode_lenient(answer)
+
     async def tell(self, url: str, body: bytes, seconds: float) -> None:
         """A POST of which only the status counts. Raises UpstreamError."""
-        with mapped(self.origin):
-            async with asyncio.timeout(seconds):
-                response = await self._client.post(url, content=body, headers={"content-type": "application/json"})
-        if response.status_code >= 300:
-            raise convert_failure(response.status_code, decode_lenient(response.content))
+        status, said = await self.ask(url, body, seconds)
+        if status >= 300:
+            raise convert_failure(status, said)
 
     @asynccontextmanager
     async def post(self, path: str, body: bytes, headers: Mapping[str, str], seconds: float) -> AsyncIterator["Answer"]:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.chat import CURRENT_MODEL, ChatBackend
 from anyclaude.backends.http import Upstream
+from anyclaude.backends.tokens import Counter
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes
 from anyclaude.config.upstreams import LMStudio
@@ -55,6 +56,8 @@ class LMStudioBackend(ChatBackend):
         self._settings = settings
         upstream = Upstream(settings.url, settings.api_key.get_secret_value(), deadlines.connect)
         super().__init__("lmstudio", upstream, model or settings.model, PROFILE, deadlines, changes)
+        count_at = f"{settings.url}/chat/completions/input_tokens"  # llama.cpp; LM Studio has none
+        self.counter = Counter(upstream, count_at, "input_tokens", lambda body: body)
         self._asked = 0.0  # the loop's time
         self._native = False
         self._window: int | None = None  # that Claude Code was started for

@@ -13,6 +13,7 @@ from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.chat import CURRENT_MODEL, ChatBackend
 from anyclaude.backends.http import Upstream, mapped
 from anyclaude.backends.presence import Presence
+from anyclaude.backends.tokens import Counter
 from anyclaude.cluster.node import NodeState, Report
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes
@@ -45,6 +46,7 @@ class NodeBackend(ChatBackend):
         upstream = Upstream(base, token, deadlines.connect)
         super().__init__("mlx-cluster", upstream, model or CURRENT_MODEL, PROFILE, deadlines, changes)
         self._beside = base.removesuffix("/v1")
+        self.counter = Counter(upstream, f"{self._beside}/tokenize", "count", _counted)
         self._presence = Presence()
         self._is_worker = True  # until it answers like another server
 
@@ -124,6 +126,10 @@ class NodeBackend(ChatBackend):
         await self._upstream.tell(f"{self._beside}/cache/warm", encode(body), seconds)
 
 
+def _counted(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: body[name] for name in ("messages", "tools") if name in body}
+
+
 def session_of(caller: Caller) -> str | None:
     """Who asks; subagents share the session of Claude Code, but not the prompt."""
     if caller.session_id is None or not (caller.session_id + (caller.agent_id or "")).isascii():
@@ -134,6 +140,8 @@ def session_of(caller: Caller) -> str | None:
 def report_of(health: Mapping[str, Any], cache: Mapping[str, Any]) -> Report:
     """From a worker's `/health` and `/cache`. What has a wrong type counts as not said."""
     memory, state = health.get("memory"), health.get("state")
+    told = health.get("first_token")
+    first: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
     entries = [entry for entry in cache.get("entries") or () if isinstance(entry, Mapping)]
     sessions: dict[str, int] = {}
     for entry in entries:
@@ -156,6 +164,8 @@ def report_of(health: Mapping[str, Any], cache: Mapping[str, Any]) -> Report:
         sessions=sessions,
         cached_tokens=sum(_count(entry.get("tokens")) or 0 for entry in entries) if "entries" in cache else None,
         hit_rate=_hit_rate(cache),
+        first_token_mean=_speed(first.get("mean")),
+        first_token_p95=_speed(first.get("p95")),
         instance=_text(health.get("instance")),
     )
 
