@@ -1,12 +1,15 @@
 """One request under way at one node, and what the policies hear of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from anyclaude.backends.base import EventBatches
+from anyclaude.backends.base import Caller, EventBatches, Journal
 from anyclaude.cluster.estimates import Sent
 from anyclaude.cluster.member import Attempt, Member
 from anyclaude.cluster.node import Answered
+from anyclaude.cluster.places import full_for
 from anyclaude.cluster.routing import Routing
 from anyclaude.wire.events import Failed, Finished, ModelEvent, UsageReport
 
@@ -15,10 +18,18 @@ class AtNode:
     """Told of by `begun` once the node has something to say, and by `end`, which says how it went.
 
     reason: why this node was chosen. usage: the counts of the answer, once it is over. clock: seconds, only forward.
+    changed: called when the node may have room for another one.
     """
 
     def __init__(
-        self, routing: Routing, member: Member, attempt: Attempt, sent: Sent, reason: str, clock: Callable[[], float]
+        self,
+        routing: Routing,
+        member: Member,
+        attempt: Attempt,
+        sent: Sent,
+        reason: str,
+        clock: Callable[[], float],
+        changed: Callable[[], None],
     ) -> None:
         self.member = member
         self.reason = reason
@@ -26,10 +37,15 @@ class AtNode:
         self._attempt = attempt
         self._sent = sent
         self._clock = clock
+        self._changed = changed
         self._first_token: float | None = None
         self.usage: UsageReport | None = None
         self._finished = False
         self._error: BaseException | None = None
+
+    def heard_by(self, caller: Caller) -> Caller:
+        """The caller, from whose journal it is heard that the node has let the request in."""
+        return replace(caller, journal=_Heard(caller.journal, self._taken))
 
     def begun(self) -> None:
         now = self._clock()
@@ -56,8 +72,20 @@ class AtNode:
             self._routing.answered(self._sent, answered, now)
             self.member.lately.answered(answered)
         else:
-            self._routing.failed(self._sent, now)
+            self._not_answered(error, now)
             self.member.lately.ended(error, self._first_token)
+        self._changed()
+
+    def _not_answered(self, error: BaseException, now: float) -> None:
+        seconds = full_for(error) if self._first_token is None else None
+        if seconds is None:
+            self._routing.failed(self._sent, now)
+        else:
+            self._routing.refused(self._sent, seconds, now)
+
+    def _taken(self) -> None:
+        self._routing.taken(self._sent)
+        self._changed()
 
     def _look(self, batch: Sequence[ModelEvent]) -> None:
         self.usage = next((event for event in batch if isinstance(event, UsageReport)), None)
@@ -78,3 +106,22 @@ class AtNode:
         report = self.member.report
         says = report is not None and report.instance is not None
         return usage.cached_tokens if says or usage.cached_tokens else None
+
+
+class _Heard:
+    """A journal that also tells when the upstream has accepted the request."""
+
+    def __init__(self, journal: Journal, accepted: Callable[[], None]) -> None:
+        self._journal = journal
+        self._accepted = accepted
+
+    def note(self, kind: str, **facts: Any) -> None:
+        self._journal.note(kind, **facts)
+
+    def sent(self, body: Mapping[str, Any] | bytes) -> None:
+        self._journal.sent(body)
+
+    def mark(self, moment: str) -> None:
+        self._journal.mark(moment)
+        if moment == "accepted":
+            self._accepted()

@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 class Fleet:
     """nodes: by id, those that are known now. at: makes the backend of a node. prefix: what a name stands for.
 
+    on_news: called when nodes were found or lost, after each probe and each request.
+
     drained: the addresses of those that a person has taken out. Raises SetupError where no node is named or looked for.
     """
 
@@ -63,6 +65,7 @@ class Fleet:
         if settings.is_empty:
             raise SetupError("the cluster has no node; name some in MLX_CLUSTER_NODES or mlx-cluster.json")
         self.nodes: dict[str, NodeBackend] = {}
+        self.on_news: Callable[[], None] = _nothing
         self.happened = Happened(LifecycleLog())
         self.members = Members(
             random.random, lifecycle=self.happened, health=_health_rules(settings), breaker=_breaker_rules(settings)
@@ -154,6 +157,7 @@ class Fleet:
     def _look_again(self) -> None:
         """Something happened that may bring what is due forward."""
         self._news.set()
+        self.on_news()
 
     def _changed(self, changes: Sequence[Change]) -> None:
         """Nodes were found, or are none any more. What is under way at one that has left may go on."""
@@ -209,6 +213,9 @@ class Fleet:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _nothing() -> None: ...
 
 
 def _warming(node: str) -> str:

@@ -1,36 +1,60 @@
 """The MLX cluster: many nodes as one backend. Who is asked is policy (`anyclaude.cluster`); here is what is done.
 
 A request is offered to one node after another until one has something to say: the policies choose among those that are
-well, and hear how it went. What the client has seen stays with its node. A node that fails costs nobody a session,
-since any other can compute the prompt again. The nodes themselves are looked after by the `Fleet`.
+well and have room, and hear how it went. When none has room it waits (`cluster_queue`). What the client has seen stays
+with its node. A node that fails costs nobody a session, since any other can compute the prompt again. The nodes
+themselves are looked after by the `Fleet`.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from anyclaude.backends.at_node import AtNode
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
+from anyclaude.backends.cluster_queue import NOBODY, ClusterQueue, Turn
 from anyclaude.backends.cluster_status import cluster_status
 from anyclaude.backends.fleet import Fleet
 from anyclaude.backends.node import NodeBackend, session_of
 from anyclaude.backends.prefix_names import PrefixNames
 from anyclaude.backends.roles import is_background
+from anyclaude.backends.sending import Sender
 from anyclaude.backends.status import BackendStatus
 from anyclaude.backends.tokens import TokenEstimate
 from anyclaude.cluster.node import Ask
+from anyclaude.cluster.places import full_for
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes
 from anyclaude.config.upstreams import MlxCluster
-from anyclaude.errors import Overloaded, SetupError, UpstreamError, UpstreamRejected, UpstreamUnreachable
+from anyclaude.errors import (
+    Overloaded,
+    RateLimited,
+    SetupError,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamUnreachable,
+)
 from anyclaude.wire.json import encode
 
-_NOBODY: Final = "no node of the cluster can be asked now; `anyclaude cluster status` says why"
-
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Way:
+    """One request on its way to a node. tried: where it failed since it last waited; failures: all of them."""
+
+    ask: Ask
+    tried: set[str] = field(default_factory=set)
+    failures: int = 0
+    turn: Turn | None = None
+
+    def failed_at(self, node: str) -> None:
+        self.tried.add(node)
+        self.failures += 1
 
 
 class MlxClusterBackend:
@@ -55,6 +79,9 @@ class MlxClusterBackend:
         self._members, self._routing = self._fleet.members, self._fleet.routing
         self._tries = settings.routing.max_retries + 1
         self._strategy = settings.routing.strategy
+        self._sender = Sender(self._members, self._routing)
+        self._queue = ClusterQueue(self._sender, 0 if settings.fallback else settings.routing.max_wait_ms / 1000)
+        self._fleet.on_news = self._queue.look
         self._pause = settings.routing.retry_delay_ms / 1000
         self._tokens = TokenEstimate()
 
@@ -69,12 +96,12 @@ class MlxClusterBackend:
 
     def status(self) -> BackendStatus:
         """How the nodes are, as far as is known here."""
-        return cluster_status(self.name, self._fleet, self._strategy, None, self._now())
+        return cluster_status(self.name, self._fleet, self._strategy, len(self._queue), self._now())
 
     async def models(self) -> list[ModelInfo]:
         """Those of the first node that answers. Raises UpstreamError."""
         await self._fleet.known()
-        error: UpstreamError = Overloaded(_NOBODY)
+        error: UpstreamError = Overloaded(NOBODY)
         for member in self._members.usable(self._now()).members:
             try:
                 return await self._fleet.nodes[member.id].models()
@@ -97,20 +124,20 @@ class MlxClusterBackend:
         return await self._any().count_tokens(request, model)
 
     async def aclose(self) -> None:
+        self._queue.aclose()
         await self._fleet.aclose()
 
     async def _accepted(self, stack: AsyncExitStack, request: Mapping[str, Any], caller: Caller) -> EventBatches:
         size = len(caller.raw.body) if caller.raw else len(encode(request))
-        ask = self._ask(request, caller, size)
-        tried: set[str] = set()
-        error: UpstreamError = Overloaded(_NOBODY)
-        while len(tried) < self._tries and (going := self._sent(ask, tried)) is not None:
+        way = _Way(self._ask(request, caller, size))
+        error: UpstreamError = Overloaded(NOBODY)
+        while way.failures < self._tries and (going := await self._next(way, caller)) is not None:
             node = going.member.id
-            tried.add(node)
             caller.journal.note("route", to=f"{self.name}:{node}", reason=going.reason)
             attempt = await stack.enter_async_context(AsyncExitStack())
             try:
-                batches = await attempt.enter_async_context(self._fleet.nodes[node].stream(request, caller))
+                answer = self._fleet.nodes[node].stream(request, going.heard_by(caller))
+                batches = await attempt.enter_async_context(answer)
             except BaseException as failure:
                 going.end(failure)
                 self._fleet.ended(node if isinstance(failure, UpstreamUnreachable) else None)
@@ -119,25 +146,27 @@ class MlxClusterBackend:
                 error = failure
                 log.warning("node %s did not answer: %s", node, failure.message)
                 caller.journal.note("fallback", failed=node, status=failure.status, error=failure.message)
-                await asyncio.sleep(self._pause)
+                if full_for(failure) is None:
+                    way.failed_at(node)
+                    await asyncio.sleep(self._pause)
             else:
                 attempt.callback(self._end, going, size)
                 going.begun()
                 return going.watched(batches)
-        raise error
+        raise Overloaded(error.message, headers=error.headers) if isinstance(error, RateLimited) else error
 
-    def _sent(self, ask: Ask, tried: set[str]) -> AtNode | None:
-        """Choose a node, and tell the policies that the request leaves; None when nobody is left."""
-        now = self._now()
-        usable = self._members.usable(now, tried)
-        left = {member.id: member for member in usable.members}
-        while (choice := self._routing.choose(ask, left, now)) is not None:
-            member = left.pop(choice.node)
-            attempt = member.send(max(ask.tokens - choice.expected_cached, 0), now, choice.node in usable.forced)
-            if attempt is not None:
-                sent = self._routing.send(ask, choice, now)
-                return AtNode(self._routing, member, attempt, sent, choice.reason, self._now)
-        return None
+    async def _next(self, way: "_Way", caller: Caller) -> AtNode | None:
+        """Where the request goes now, or once a busy node has room; None when nobody is left. Raises Overloaded."""
+        self._queue.look()  # who waits goes first
+        going = self._sender.send(way.ask, way.tried)
+        if going is not None or not self._sender.is_busy(way.ask.small):
+            return going
+        way.tried.clear()
+        way.turn = way.turn or self._queue.turn(way.ask)
+        began = self._now()
+        going = await self._queue.wait(way.turn)
+        caller.journal.note("queue", seconds=round(self._now() - began, 3), waiting=len(self._queue))
+        return going
 
     def _end(self, going: AtNode, size: int) -> None:
         going.end()
@@ -158,7 +187,7 @@ class MlxClusterBackend:
     def _any(self) -> NodeBackend:
         """Some node: what goes upstream is the same for all. Raises Overloaded when there is none."""
         if not self._fleet.nodes:
-            raise Overloaded(_NOBODY)
+            raise Overloaded(NOBODY)
         return next(iter(self._fleet.nodes.values()))
 
     def _now(self) -> float:

@@ -4,15 +4,19 @@ A new session is placed by capacity: the node whose sessions, the new one counte
 waits there now; equals go to who holds the prefix. A known session stays at home, unless the first token would come
 clearly sooner elsewhere: small gains are never worth computing a whole history again. Greedy choice of the cheapest
 node for each request does worse, because it pays that price for gains of a second.
+
+A home that is only full is not lost: its session is a guest elsewhere for this request. Next time both hold a part of
+its history, the guest's host the larger one, and the same rule decides whether that is worth moving for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
+from anyclaude.cluster.estimates import burdened
 from anyclaude.cluster.homes import Home, Homes
 from anyclaude.cluster.node import Answered, Ask
 from anyclaude.cluster.prefix_index import PrefixIndex
-from anyclaude.cluster.strategies import Candidates, Choice, Outlook, least_of
+from anyclaude.cluster.strategies import TYPICAL_TOKENS, Candidates, Choice, Outlook, least_of
 
 HYSTERESIS: Final = 5.0
 """Seconds by which another node must be quicker before a session moves."""
@@ -20,8 +24,8 @@ HYSTERESIS: Final = 5.0
 MIN_HIT_RATE: Final = 0.7
 """The seed's `minCacheHitRate`."""
 
-SESSION_TOKENS: Final = 4_000
-"""What a session that lives at a node weighs when another is placed: the tokens of a usual turn."""
+SESSION_TOKENS: Final = TYPICAL_TOKENS
+"""What a session that lives at a node weighs when another is placed."""
 
 EQUAL: Final = 3.0
 """Seconds within which two places count as equal: about what one session weighs."""
@@ -47,13 +51,15 @@ class CacheAware:
         self._hysteresis = hysteresis
         self._homes = homes or Homes()
 
-    def choose(self, ask: Ask, candidates: Candidates, now: float) -> Choice:
+    def choose(self, ask: Ask, candidates: Candidates, now: float, full: Collection[str] = ()) -> Choice:
         outlook = Outlook(ask, candidates, self._index, now)
         if ask.small:
             return outlook.choice(outlook.quickest(), "small, and soonest there")
         if ask.session is None:
             return outlook.choice(self._place(outlook), "placed, of no session")
         home = self._homes.of(ask.session, now)
+        if home is not None and home.node in full:
+            return self._as_guest(outlook, ask.session, home)
         node, reason = self._of_known(outlook, home) if home else self._of_new(outlook, "new session")
         self._homes.settle(ask.session, node, now)
         return outlook.choice(node, reason)
@@ -64,6 +70,11 @@ class CacheAware:
 
     def forget(self, node: str) -> None:
         """Homes there stay: the node may come back, and its sessions find out when they ask."""
+
+    def _as_guest(self, outlook: Outlook, session: str, home: Home) -> Choice:
+        """Elsewhere for once. Who was a guest somewhere before is so there again, where most of its history is."""
+        self._homes.settle(session, home.node, outlook.now)
+        return outlook.choice(*self._of_new(outlook, "its home is full"))
 
     def _of_known(self, outlook: Outlook, home: Home) -> tuple[str, str]:
         if home.node not in outlook.candidates:
@@ -101,4 +112,4 @@ class CacheAware:
         candidate = outlook.candidates[node]
         living = self._homes.residents(node, outlook.now) + 1
         tokens = living * SESSION_TOKENS + candidate.pending_tokens(outlook.now)
-        return tokens / outlook.tps(node) + candidate.rtt
+        return burdened(candidate, tokens / outlook.tps(node) + candidate.rtt)

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Final, Protocol
 
 from anyclaude.cluster.node import Answered, Ask, Report
+from anyclaude.cluster.places import Places
 
 UNKNOWN_TPS: Final = 500.0
 """Tokens a second computed, where nobody in the fleet is known: a small Mac with a middling model."""
@@ -28,9 +29,13 @@ STEEPEST: Final = 4.0
 LATE: Final = 0.25
 """The share of requests without an answer that counts as uncomputed, however long ago they were sent."""
 
+DEGRADED_FACTOR: Final = 2.0
+DEGRADED_SECONDS: Final = 5.0
+"""What a degraded node costs beyond a healthy one: some of what is asked there fails, and is computed elsewhere too."""
+
 
 class Candidate(Protocol):
-    """What a strategy must know of a node. prefill_tps: as learnt; rtt: seconds."""
+    """What a strategy must know of a node. prefill_tps: as learnt; rtt: seconds; degraded: see `cluster.health`."""
 
     @property
     def id(self) -> str: ...
@@ -42,6 +47,8 @@ class Candidate(Protocol):
     def in_flight(self) -> int: ...
     @property
     def rtt(self) -> float: ...
+    @property
+    def degraded(self) -> bool: ...
     def pending_tokens(self, now: float) -> float:
         """Tokens that are computed before those of a request that is sent now."""
         ...
@@ -62,6 +69,11 @@ def seconds_to_first(candidate: Candidate, uncached: float, now: float, fallback
     return (candidate.pending_tokens(now) + uncached) / speed(candidate, fallback) + candidate.rtt
 
 
+def burdened(candidate: Candidate, seconds: float) -> float:
+    """What seconds at a node count for when nodes are compared: more, where some requests fail."""
+    return DEGRADED_FACTOR * seconds + DEGRADED_SECONDS if candidate.degraded else seconds
+
+
 def _known_tps(candidate: Candidate) -> float | None:
     return candidate.prefill_tps or candidate.report.prefill_tps
 
@@ -79,13 +91,17 @@ class Spell:
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """A request on its way. expected: the cached tokens that its choice counted on; at, begun: seconds of the clock."""
+    """A request on its way. expected: the cached tokens that its choice counted on; at, begun: seconds of the clock.
+
+    place: how many of ours were there with it when it left.
+    """
 
     standing: "Standing"
     ask: Ask
     expected: int
     at: float
     spell: Spell
+    place: int = 1
     begun: float | None = None
     over: bool = False
 
@@ -102,8 +118,8 @@ class Sent:
 class Standing:
     """How one node stands, as this proxy sees it; a Candidate.
 
-    Each request is told of by `sent`, then `begun` with its first token, then `answered` or `failed`, whatever came
-    before. Times are seconds of one clock that does not go back.
+    Each request is told of by `sent`, then `taken` when the node lets it in, `begun` with its first token, and then
+    `answered`, `failed` or `refused`, whatever came before. Times are seconds of one clock that does not go back.
     """
 
     id: str
@@ -112,6 +128,8 @@ class Standing:
     prefill_tps: float | None = None
     decode_tps: float | None = None
     in_flight: int = 0
+    degraded: bool = False
+    places: Places = field(default_factory=Places)
     _waiting: dict[Sent, None] = field(default_factory=dict)
     _waiting_tokens: int = 0
     _others: float = 0.0
@@ -127,6 +145,7 @@ class Standing:
         """What the node says now. One without an `instance` says nothing of its queue."""
         self.report = report
         self.rtt = self.rtt if rtt is None else rtt
+        self.places.reported(report.room, self.in_flight, now)
         if report.instance is None:
             return
         self._others = max(0.0, report.queued_tokens - self._waiting_tokens)
@@ -137,13 +156,21 @@ class Standing:
     def sent(self, ask: Ask, expected: int, now: float) -> Sent:
         """A request leaves for this node, which is believed to hold `expected` tokens of it."""
         self._spell = self._spell or Spell(now, spoilt=self._others > 0)
-        sent = Sent(self, ask, min(expected, ask.tokens), now, self._spell)
+        sent = Sent(self, ask, min(expected, ask.tokens), now, self._spell, self.in_flight + 1)
         self._spell.unknown += 1
         self._left, self._at = self.pending_tokens(now) + sent.uncached, now
         self._waiting[sent] = None
         self._waiting_tokens += sent.uncached
         self.in_flight += 1
         return sent
+
+    def has_room(self, small: bool, now: float) -> bool:
+        """Whether it would most likely take one more request."""
+        return self.places.has_room(self.in_flight, small, now)
+
+    def taken(self, sent: Sent) -> None:
+        """The node has let it in; when it will begin is another question."""
+        self.places.taken(min(sent.place, self.in_flight), sent.ask.small)
 
     def begun(self, sent: Sent, now: float) -> None:
         """Its first token is there."""
@@ -162,8 +189,16 @@ class Standing:
                 self.decode_tps = _mixed(self.decode_tps, (answered.output - 1) / (now - sent.begun), LEARNING)
 
     def failed(self, sent: Sent, now: float) -> None:
-        """It ended otherwise: refused, broken, given up by the client."""
+        """It ended otherwise: broken, given up by the client."""
         sent.spell.spoilt = True
+        self._end(sent, now)
+
+    def refused(self, sent: Sent, seconds: float, now: float) -> None:
+        """The node was full, and wants to be asked again after so many seconds. Nothing of the request was computed."""
+        self._end(sent, now)
+        self.places.refused(self.in_flight, seconds, now)
+
+    def _end(self, sent: Sent, now: float) -> None:
         if sent.begun is None and not sent.over:
             self._computed(sent, now)
         self._leave(sent)

@@ -47,6 +47,11 @@ class FairQueue(Generic[Item]):
         waiting = Waiting(item, ask.session or "", ask.small, deadline)
         return waiting if self._lines_of(waiting).put(waiting) else None
 
+    def put_back(self, waiting: Waiting[Item]) -> None:
+        """It had its turn, and found no room after all: it goes first now, and is let in however many wait."""
+        waiting.gone = False
+        self._lines_of(waiting).put_first(waiting)
+
     def take(self, now: float, *, small_only: bool = False) -> Waiting[Item] | None:
         """Who goes next, and is no longer in the queue; None when nobody waits in time.
 
@@ -94,6 +99,11 @@ class _Lines(Generic[Item]):
         self._lines.setdefault(waiting.session, deque()).append(waiting)
         self._count += 1
         return True
+
+    def put_first(self, waiting: Waiting[Item]) -> None:
+        self._lines.setdefault(waiting.session, deque()).appendleft(waiting)
+        self._lines.move_to_end(waiting.session, last=False)
+        self._count += 1
 
     def take(self, now: float) -> Waiting[Item] | None:
         """Who is late keeps its place until `late` is asked, and is passed over."""

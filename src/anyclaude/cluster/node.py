@@ -16,8 +16,10 @@ class Report:
     """What a node says of itself. Tokens, tokens a second, bytes; None where it does not say.
 
     waiting, queued_tokens: requests that have not begun, and the tokens of prompts that are still to be computed.
+    room: requests more that it would take now.
     systems: names (`wire.prefix`) of the system prompts and tools that it holds. sessions: tokens held for a session.
     cached_tokens: all that it holds, where what two prompts have in common may count twice.
+    first_token_mean, first_token_p95: seconds from a request's coming to its first token, of its last requests.
     instance: another one after each start, when everything that was in its memory is gone.
     """
 
@@ -27,6 +29,7 @@ class Report:
     supports_tools: bool | None = None
     active: int = 0
     waiting: int = 0
+    room: int | None = None
     queued_tokens: int = 0
     prefill_tps: float | None = None
     decode_tps: float | None = None
@@ -36,6 +39,8 @@ class Report:
     sessions: Mapping[str, int] = field(default_factory=dict)
     cached_tokens: int | None = None
     hit_rate: float | None = None
+    first_token_mean: float | None = None
+    first_token_p95: float | None = None
     instance: str | None = None
 
 

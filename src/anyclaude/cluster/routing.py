@@ -1,10 +1,10 @@
-"""All that is known of the nodes, in one place, behind four verbs: choose, send, begun, and answered or failed.
+"""All that is known of the nodes, in one place, behind a few verbs: choose, send, taken, begun, and how it ended.
 
 Who carries requests tells what happens, with the time; index, speeds, strategy and warming learn from it together.
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from anyclaude.cluster.cache_aware import MIN_HIT_RATE, CacheAware
@@ -46,13 +46,24 @@ class Routing:
             found = self._standings[node] = Standing(node)
         return found
 
-    def choose(self, ask: Ask, nodes: Iterable[str], now: float) -> Choice | None:
+    def choose(
+        self,
+        ask: Ask,
+        nodes: Iterable[str],
+        now: float,
+        *,
+        degraded: Collection[str] = (),
+        full: Collection[str] = (),
+    ) -> Choice | None:
         """One of the nodes, which are all that may be asked now; None when there is none.
 
-        Nodes that say that their context is smaller than the prompt are asked only when all are.
+        Nodes that say that their context is smaller than the prompt are asked only when all are. degraded: those of
+        them that count for less. full: others, which would be among them if they had room (`has_room`).
         """
         known = self._standings
         candidates = {node: known.get(node) or self.standing(node) for node in nodes}
+        for node, standing in candidates.items():
+            standing.degraded = node in degraded
         too_small = [
             node
             for node, each in candidates.items()
@@ -61,12 +72,25 @@ class Routing:
         if too_small and len(too_small) < len(candidates):
             for node in too_small:
                 del candidates[node]
-        return self.strategy.choose(ask, candidates, now) if candidates else None
+        return self.strategy.choose(ask, candidates, now, full) if candidates else None
+
+    def has_room(self, node: str, small: bool, now: float) -> bool:
+        """Whether a node would most likely take one more request, small or not."""
+        return self.standing(node).has_room(small, now)
+
+    def room_at(self, nodes: Iterable[str], now: float) -> float | None:
+        """When the first of some nodes that are full may be asked again though nothing has ended there."""
+        times = [self.standing(node).places.until for node in nodes]
+        return min((at for at in times if at > now), default=None)
 
     def send(self, ask: Ask, choice: Choice, now: float) -> Sent:
-        """The request leaves. `begun`, then `answered` or `failed`, must follow."""
+        """The request leaves. `taken`, `begun`, then `answered`, `failed` or `refused`, must follow."""
         self.warming.used(ask, now)
         return self.standing(choice.node).sent(ask, choice.expected_cached, now)
+
+    def taken(self, sent: Sent) -> None:
+        """The node has let it in."""
+        sent.standing.taken(sent)
 
     def begun(self, sent: Sent, now: float) -> None:
         """The first token is there: the prompt has been computed."""
@@ -84,6 +108,10 @@ class Routing:
     def failed(self, sent: Sent, now: float) -> None:
         """It ended otherwise, the client's leaving included. More than once, or after an answer, does nothing."""
         sent.standing.failed(sent, now)
+
+    def refused(self, sent: Sent, seconds: float, now: float) -> None:
+        """The node was full, and wants to be asked again after so many seconds."""
+        sent.standing.refused(sent, seconds, now)
 
     def reported(self, node: str, report: Report, now: float, rtt: float | None = None) -> None:
         """What a probe brought; `rtt`: seconds that the probe took."""

@@ -3,14 +3,17 @@
 round-robin: each in its turn, faster nodes more often, as smoothly as nginx does it. least-loaded: where the least is
 left to compute, in seconds. latency-based: the better of two at random, by the time to the first token that was seen
 for each thousand tokens that had to be computed. cache-aware, the default, has a file of its own.
+
+A degraded node counts as slower in each of them (`estimates.burdened`): it is chosen when the healthy ones are clearly
+worse, and not just because there is nobody at it.
 """
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from anyclaude.cluster.estimates import Candidate, fleet_tps, seconds_to_first, speed
+from anyclaude.cluster.estimates import Candidate, burdened, fleet_tps, seconds_to_first, speed
 from anyclaude.cluster.node import Answered, Ask
 from anyclaude.cluster.prefix_index import PrefixIndex
 
@@ -18,6 +21,9 @@ EXPLORATION: Final = 0.05
 LEARNING: Final = 0.2
 OVERHEAD_TOKENS: Final = 500
 """Every request costs about as much as so many tokens, so that short prompts do not make a node look slow."""
+
+TYPICAL_TOKENS: Final = 4_000
+"""What a usual turn has to compute."""
 
 Candidates = Mapping[str, Candidate]
 """The nodes that may be chosen, by their ids; at least one."""
@@ -36,8 +42,8 @@ class Choice:
 class Strategy(Protocol):
     """Its state is bounded by the nodes there are and the sessions that were seen lately."""
 
-    def choose(self, ask: Ask, candidates: Candidates, now: float) -> Choice:
-        """One of the candidates. They must not be empty."""
+    def choose(self, ask: Ask, candidates: Candidates, now: float, full: Collection[str] = ()) -> Choice:
+        """One of the candidates. They must not be empty. full: nodes that would be among them if they had room."""
         ...
 
     def answered(self, node: str, ask: Ask, uncached: int, answered: Answered, now: float) -> None:
@@ -70,15 +76,26 @@ class Outlook:
         return speed(self.candidates[node], self.fallback)
 
     def seconds(self, node: str) -> float:
-        """To the first token."""
-        return seconds_to_first(self.candidates[node], self.ask.tokens - self.cached(node), self.now, self.fallback)
+        """To the first token, as nodes are compared."""
+        return burdened(self.candidates[node], self._expected(node))
 
     def quickest(self) -> str:
         """Where the first token would come soonest."""
         return min(self.candidates, key=self.seconds)
 
+    def weights(self, nodes: Iterable[str]) -> dict[str, float]:
+        """For turns: typical turns a second, in tokens."""
+        return {node: self._weight(node) for node in nodes}
+
     def choice(self, node: str, reason: str) -> Choice:
-        return Choice(node, reason, self.cached(node), self.seconds(node))
+        return Choice(node, reason, self.cached(node), self._expected(node))
+
+    def _expected(self, node: str) -> float:
+        return seconds_to_first(self.candidates[node], self.ask.tokens - self.cached(node), self.now, self.fallback)
+
+    def _weight(self, node: str) -> float:
+        tps, candidate = self.tps(node), self.candidates[node]
+        return TYPICAL_TOKENS / burdened(candidate, TYPICAL_TOKENS / tps) if candidate.degraded else tps
 
     @property
     def fallback(self) -> float:
@@ -114,9 +131,9 @@ class RoundRobin:
         self._index = index
         self._turns = Turns()
 
-    def choose(self, ask: Ask, candidates: Candidates, now: float) -> Choice:
+    def choose(self, ask: Ask, candidates: Candidates, now: float, full: Collection[str] = ()) -> Choice:
         outlook = Outlook(ask, candidates, self._index, now)
-        return outlook.choice(self._turns.next({node: outlook.tps(node) for node in candidates}), "its turn")
+        return outlook.choice(self._turns.next(outlook.weights(candidates)), "its turn")
 
     def answered(self, node: str, ask: Ask, uncached: int, answered: Answered, now: float) -> None:
         pass
@@ -132,11 +149,11 @@ class LeastLoaded:
         self._index = index
         self._turns = Turns()
 
-    def choose(self, ask: Ask, candidates: Candidates, now: float) -> Choice:
+    def choose(self, ask: Ask, candidates: Candidates, now: float, full: Collection[str] = ()) -> Choice:
         outlook = Outlook(ask, candidates, self._index, now)
         loads = {node: _load(each, outlook.tps(node), now) for node, each in candidates.items()}
         least = min(loads.values())
-        equals = {node: outlook.tps(node) for node, load in loads.items() if load == least}
+        equals = outlook.weights(node for node, load in loads.items() if load == least)
         return outlook.choice(self._turns.next(equals), "least to compute")
 
     def answered(self, node: str, ask: Ask, uncached: int, answered: Answered, now: float) -> None:
@@ -148,7 +165,7 @@ class LeastLoaded:
 
 def _load(candidate: Candidate, tps: float, now: float) -> tuple[float, float]:
     """Rounded, so that what differs by nothing that anybody notices counts as equal."""
-    return round(candidate.pending_tokens(now) / tps, 1), round(candidate.in_flight / tps, 6)
+    return round(burdened(candidate, candidate.pending_tokens(now) / tps), 1), round(candidate.in_flight / tps, 6)
 
 
 class LatencyBased:
@@ -159,7 +176,7 @@ class LatencyBased:
         self._random = rng or random.Random()  # noqa: S311 (a choice of nodes is no secret)
         self._pace: dict[str, float] = {}
 
-    def choose(self, ask: Ask, candidates: Candidates, now: float) -> Choice:
+    def choose(self, ask: Ask, candidates: Candidates, now: float, full: Collection[str] = ()) -> Choice:
         outlook = Outlook(ask, candidates, self._index, now)
         names = list(candidates)
         if self._random.random() < EXPLORATION:
@@ -178,7 +195,7 @@ class LatencyBased:
     def _predicted(self, node: str, outlook: Outlook) -> float:
         """Seconds; a node that nothing is known of goes first."""
         uncached = outlook.ask.tokens - outlook.cached(node)
-        return self._pace.get(node, 0.0) * (uncached + OVERHEAD_TOKENS) / 1000
+        return burdened(outlook.candidates[node], self._pace.get(node, 0.0) * (uncached + OVERHEAD_TOKENS) / 1000)
 
 
 def least_of(nodes: Iterable[str], costs: Mapping[str, float], slack: float) -> list[str]:

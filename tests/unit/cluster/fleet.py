@@ -15,6 +15,7 @@ class FakeNode:
     pending: float = 0.0
     in_flight: int = 0
     rtt: float = 0.0
+    degraded: bool = False
     report: Report = field(default_factory=Report)
 
     def pending_tokens(self, now: float) -> float:

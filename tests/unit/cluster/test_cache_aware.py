@@ -1,6 +1,7 @@
 """Where sessions are placed, when they stay, and when they move."""
 
 from collections import Counter
+from collections.abc import Collection
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +19,8 @@ class Told:
         self.index = PrefixIndex()
         self.strategy = CacheAware(self.index, **settings)  # type: ignore[arg-type]
 
-    def ask(self, ask: Ask, nodes: dict[str, FakeNode], now: float = 0.0) -> str:
-        choice = self.strategy.choose(ask, nodes, now)
+    def ask(self, ask: Ask, nodes: dict[str, FakeNode], now: float = 0.0, full: Collection[str] = ()) -> str:
+        choice = self.strategy.choose(ask, nodes, now, full)
         answered = Answered(1.0, ask.tokens, choice.expected_cached)
         self.index.answered(choice.node, ask, choice.expected_cached, answered, now)
         self.strategy.answered(choice.node, ask, ask.tokens - choice.expected_cached, answered, now)
@@ -88,6 +89,45 @@ def test_a_session_whose_home_is_away_is_placed_and_stays_there() -> None:
     assert told.reason(turn(), equal_nodes("bc"), 1.0) == "its home is away"
     moved = told.ask(turn(), equal_nodes("bc"), 2.0)
     assert told.ask(turn(), equal_nodes("abc"), 3.0) == moved
+
+
+def test_a_session_whose_home_was_full_comes_home_next_time() -> None:
+    told = Told()
+    told.ask(turn(), equal_nodes("a"))
+    assert told.ask(turn(tokens=32_000), equal_nodes("bc"), 1.0, full=["a"]) in "bc"
+    assert told.ask(turn(tokens=34_000), equal_nodes(), 2.0) == "a"
+    assert told.reason(turn(tokens=36_000), equal_nodes(), 3.0) == "at home"
+
+
+def test_a_session_whose_home_is_full_for_long_stays_with_one_host() -> None:
+    told, hosts = Told(), set()
+    told.ask(turn(), equal_nodes("a"))
+    for n in range(6):
+        hosts.add(told.ask(turn(tokens=31_000 + 1000 * n), equal_nodes("bcd"), 1.0 + n, full=["a"]))
+    assert len(hosts) == 1
+
+
+def test_a_guest_stays_where_much_more_of_its_history_is() -> None:
+    told = Told()
+    told.ask(turn(tokens=30_000), equal_nodes("a"))
+    host = told.ask(turn(tokens=60_000), equal_nodes("bc"), 1.0, full=["a"])  # a long result was computed there
+    assert told.ask(turn(tokens=61_000), equal_nodes(), 2.0) == host
+    assert told.reason(turn(tokens=62_000), equal_nodes(), 3.0) == "at home"
+
+
+def test_a_degraded_node_gets_few_new_sessions_and_keeps_those_with_a_long_history() -> None:
+    told = Told()
+    told.ask(turn("s", 60_000), equal_nodes("a"))
+    nodes = fleet(FakeNode("a", degraded=True), FakeNode("b"), FakeNode("c"))
+    assert told.ask(turn("s", 61_000), nodes, 1.0) == "a", "to compute its history elsewhere would cost a minute"
+    placed = Counter(told.ask(turn(f"n{n}"), nodes, 2.0) for n in range(24))
+    assert 0 < placed["a"] <= 6
+
+
+def test_small_requests_go_to_a_degraded_node_only_when_the_others_are_busy() -> None:
+    told, sick = Told(), FakeNode("a", degraded=True)
+    assert told.ask(title(), fleet(sick, FakeNode("b", pending=4_000))) == "b"
+    assert told.ask(title(), fleet(sick, FakeNode("b", pending=9_000))) == "a"
 
 
 def test_the_sessions_of_a_dead_node_spread() -> None:

@@ -67,6 +67,27 @@ def test_what_a_node_does_not_say_is_taken_as_expected() -> None:
     assert node.prefill_tps == pytest.approx(1000)
 
 
+def test_a_refusal_spoils_no_spell_and_leaves_nothing_to_compute() -> None:
+    node = Standing("a")
+    first, second = node.sent(ask(10_000), 0, 0.0), node.sent(ask(30_000), 0, 0.0)
+    node.refused(second, 2.0, 0.1)
+    assert (node.in_flight, node.has_room(False, 0.2)) == (1, False)
+    assert node.pending_tokens(0.1) == pytest.approx(10_000)
+    answer(node, first, 10.0)
+    assert node.prefill_tps == pytest.approx(1000)
+    assert node.has_room(False, 11.0)
+
+
+def test_who_is_let_in_shows_that_there_is_room() -> None:
+    node = Standing("a")
+    node.refused(node.sent(ask(100), 0, 0.0), 2.0, 0.0)
+    assert not node.has_room(False, 1.0)
+    tried = node.sent(ask(100), 0, 2.0)
+    assert not node.has_room(False, 2.0), "one at a time"
+    node.taken(tried)
+    assert node.has_room(False, 2.0)
+
+
 def test_short_prompts_teach_nothing_of_the_speed() -> None:
     node = Standing("a")
     answer(node, node.sent(ask(300), 0, 0.0), 3.0)

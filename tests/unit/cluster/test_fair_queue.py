@@ -87,6 +87,21 @@ def test_who_leaves_makes_room() -> None:
     assert len(queue) == 0
 
 
+def test_who_found_no_room_after_all_goes_first_next_time() -> None:
+    queue = FairQueue[str](places=3)
+    put(queue, "a1", "a2", "b1")
+    found = queue.take(0.0)
+    assert found is not None
+    put(queue, "c1")
+    queue.put_back(found)
+    assert len(queue) == 4, "it is let in though all places are taken"
+    assert taken(queue, 1) == "a1"
+    assert taken(queue) == "b1 c1 a2"
+    queue.put_back(found)
+    queue.remove(found)
+    assert len(queue) == 0
+
+
 def test_everybody_knows_how_many_go_first() -> None:
     queue = FairQueue[str]()
     waiting = put(queue, "a1", "a2", "b1", "A1", "c1", "a3")

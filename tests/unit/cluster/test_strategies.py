@@ -140,6 +140,33 @@ def test_latency_tries_a_node_that_nothing_is_known_of() -> None:
     assert Counter(strategy.choose(turn(), equal_nodes("ab"), 0.0).node for _ in range(100))["b"] > 90
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_degraded_node_is_chosen_seldom_though_nobody_is_at_it(name: str) -> None:
+    strategy = make_strategy(name, PrefixIndex(), rng=random.Random(1))
+    nodes = fleet(FakeNode("a", degraded=True), FakeNode("b"), FakeNode("c"))
+    chosen = Counter(strategy.choose(turn(f"s{n}"), nodes, 0.0).node for n in range(99))
+    assert chosen["a"] <= 20, "at most half of what each of the others gets"
+    assert abs(chosen["b"] - chosen["c"]) <= 30
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_degraded_node_is_chosen_when_the_others_are_clearly_worse(name: str) -> None:
+    strategy = make_strategy(name, PrefixIndex(), rng=random.Random(1))
+    nodes = fleet(
+        FakeNode("a", degraded=True), FakeNode("b", 50.0, pending=20_000), FakeNode("c", 50.0, pending=20_000)
+    )
+    for node, seconds in (("a", 1.0), ("b", 400.0), ("c", 400.0)):
+        strategy.answered(node, turn(), 20_000, Answered(seconds, 20_000), 0.0)
+    chosen = Counter(strategy.choose(turn(f"s{n}"), nodes, 0.0).node for n in range(99))
+    assert chosen["a"] >= 60
+
+
+def test_a_degraded_node_that_is_alone_is_chosen() -> None:
+    for name in STRATEGIES:
+        strategy = make_strategy(name, PrefixIndex(), rng=random.Random(1))
+        assert strategy.choose(turn(), fleet(FakeNode("a", degraded=True)), 0.0).node == "a"
+
+
 def test_what_is_expected_is_told_with_the_choice() -> None:
     index = PrefixIndex()
     index.computed("a", turn(tokens=30_000), 0.0)
