@@ -30,7 +30,7 @@ from anyclaude.cluster.routing import Routing, make_strategy
 from anyclaude.cluster.warming import Warm
 from anyclaude.config.drained import address_of
 from anyclaude.config.upstreams import MlxCluster, Node
-from anyclaude.errors import SetupError, UpstreamError
+from anyclaude.errors import SetupError, UpstreamError, UpstreamUnreachable
 
 _SHORTEST: Final = 0.05
 _LONGEST: Final = 60.0
@@ -102,6 +102,12 @@ class Fleet:
         if not ready:
             raise SetupError(self.why_nobody())
         return ready
+
+    def node(self, name: str) -> NodeBackend:
+        """Raises UpstreamUnreachable when it has left meanwhile."""
+        if (found := self.nodes.get(name)) is None:
+            raise UpstreamUnreachable(f"node {name} has left the cluster")
+        return found
 
     def why_nobody(self) -> str:
         """What each node lacks, as one sentence with the next step."""

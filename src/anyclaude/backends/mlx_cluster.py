@@ -36,6 +36,7 @@ from anyclaude.errors import (
     SetupError,
     UpstreamError,
     UpstreamRejected,
+    UpstreamTimeout,
     UpstreamUnreachable,
 )
 from anyclaude.wire.json import encode
@@ -104,7 +105,7 @@ class MlxClusterBackend:
         error: UpstreamError = Overloaded(NOBODY)
         for member in self._members.usable(self._now()).members:
             try:
-                return await self._fleet.nodes[member.id].models()
+                return await self._fleet.node(member.id).models()
             except UpstreamError as failure:
                 error = failure
         raise error
@@ -136,7 +137,7 @@ class MlxClusterBackend:
             caller.journal.note("route", to=f"{self.name}:{node}", reason=going.reason)
             attempt = await stack.enter_async_context(AsyncExitStack())
             try:
-                answer = self._fleet.nodes[node].stream(request, going.heard_by(caller))
+                answer = self._fleet.node(node).stream(request, going.heard_by(caller))
                 batches = await attempt.enter_async_context(answer)
             except BaseException as failure:
                 going.end(failure)
@@ -153,7 +154,7 @@ class MlxClusterBackend:
                 attempt.callback(self._end, going, size)
                 going.begun()
                 return going.watched(batches)
-        raise Overloaded(error.message, headers=error.headers) if isinstance(error, RateLimited) else error
+        raise self._given_up(error)
 
     async def _next(self, way: "_Way", caller: Caller) -> AtNode | None:
         """Where the request goes now, or once a busy node has room; None when nobody is left. Raises Overloaded."""
@@ -167,6 +168,16 @@ class MlxClusterBackend:
         going = await self._queue.wait(way.turn)
         caller.journal.note("queue", seconds=round(self._now() - began, 3), waiting=len(self._queue))
         return going
+
+    def _given_up(self, error: UpstreamError) -> UpstreamError:
+        """What to tell when nobody is left, the last of whom said `error`. Claude Code repeats what is overloaded."""
+        if isinstance(error, RateLimited):
+            return Overloaded(error.message, headers=error.headers)
+        if not any(member.is_ready(self._now()) for member in self._members):
+            return Overloaded(self._fleet.why_nobody())
+        if isinstance(error, UpstreamUnreachable | UpstreamTimeout):
+            return Overloaded(f"no node of the cluster answers now: {error.message}")
+        return error
 
     def _end(self, going: AtNode, size: int) -> None:
         going.end()
