@@ -1,0 +1,77 @@
+"""Nodes killed one after the other under load, each started again once every session was answered elsewhere."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.support.cluster_load import Killable, Load, cluster_of, loaded
+
+SESSIONS = 6
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Seconds of the loop's clock. back: when it listened again."""
+
+    node: str
+    at: float
+    back: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """outcomes: of the requests. elsewhere: the most seconds from a kill to the next first word of a session that it
+    cut or that waited. herd: the most requests that a node which had come back was sent before its first word while
+    others could be asked. first_second: in the second from the first of them on."""
+
+    kills: int
+    outcomes: Counter[str]
+    elsewhere: float
+    herd: int
+    first_second: int
+
+    @property
+    def lost(self) -> int:
+        return sum(count for outcome, count in self.outcomes.items() if outcome not in ("whole", "cut"))
+
+
+async def kill_nodes(nodes: Sequence[Killable], kills: int, sessions: int = SESSIONS) -> Result:
+    """Raises TimeoutError when a session is not answered any more. The nodes run before and after."""
+    backend = cluster_of([node.url for node in nodes], max_consecutive_failures=1)
+    async with loaded(backend, sessions) as load:
+        done = [await _kill_one(load, nodes, sessions) for _ in range(kills)]
+    herds = [_visits_after(load, kill, done) for kill in done]
+    return Result(
+        kills=len(done),
+        outcomes=load.outcomes(),
+        elsewhere=load.worst_elsewhere([kill.at for kill in done]),
+        herd=max(sum(at <= begun for at, begun in herd) for herd in herds),
+        first_second=max(sum(at <= herd[0][0] + 1 for at, _ in herd) if herd else 0 for herd in herds),
+    )
+
+
+async def _kill_one(load: Load, nodes: Sequence[Killable], sessions: int) -> Kill:
+    """That which answers just now."""
+    visits = len(load.visits)
+    await load.until(lambda: any(visit.begun for visit in load.visits[visits:]))
+    target = next(visit.node for visit in reversed(load.visits) if visit.begun)
+    node = nodes[int(target.removeprefix("n"))]
+    at = asyncio.get_running_loop().time()
+    await asyncio.to_thread(node.kill)
+    await load.until(lambda: _answered_since(load, at) >= sessions)
+    await asyncio.to_thread(node.start)
+    return Kill(target, at, asyncio.get_running_loop().time())
+
+
+def _answered_since(load: Load, at: float) -> int:
+    """Sessions of which a request that began after it was answered whole."""
+    return len({one.session for one in load.asked if one.at > at and one.outcome == "whole"})
+
+
+def _visits_after(load: Load, kill: Kill, kills: Sequence[Kill]) -> list[tuple[float, float]]:
+    """When each request was sent to a node that had come back, and when its first word came after that."""
+    end = min((other.at for other in kills if other.node == kill.node and other.at > kill.at), default=float("inf"))
+    visits = [visit for visit in load.visits if visit.node == kill.node and kill.back < visit.at < end]
+    begun = min((visit.begun for visit in visits if visit.begun), default=float("inf"))
+    return [(visit.at, begun) for visit in visits if not visit.alone]
