@@ -19,7 +19,7 @@ import question  # noqa: F401  (makes the tests' parts importable)
 from cluster_agents import Load, Question, converse
 from cluster_nodes import Nodes, started
 from cluster_report import HEAD, Answer, Phase, compared, row
-from failure import BenchError
+from failure import BenchError, first_of
 from tests.support import tiny_model
 from tests.support.journal import Notes
 
@@ -27,6 +27,7 @@ from anyclaude.backends.base import Caller
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
 from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import Discovery, Health, MlxCluster, Node, Routing, Strategy
+from anyclaude.errors import AnyclaudeError
 from anyclaude.wire.events import Failed, ModelEvent, TextDelta, ThinkingDelta, ToolCallStart, UsageReport
 
 _SAID: Final = (TextDelta, ThinkingDelta, ToolCallStart)
@@ -44,8 +45,8 @@ def main() -> int:
             model = options.model or tiny_model.build(Path(folder) / "model").folder
             with started(model, options.nodes, options.threads) as nodes:
                 _measure(nodes, load, options.rounds, found)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
+    except (BenchError, AnyclaudeError, ExceptionGroup) as error:
+        print(f"bench: {first_of(error)}", file=sys.stderr)
         return 2
     print(HEAD, *(row(strategy, phases) for strategy, phases in found.items()), sep="\n")
     print(compared(found))
@@ -78,8 +79,6 @@ async def _phase(urls: Sequence[str], strategy: Strategy, load: Load) -> Phase:
     try:
         await backend.ready()
         await converse(load, ask)
-    except* BenchError as errors:
-        raise errors.exceptions[0] from None
     finally:
         await backend.aclose()
     phase.seconds = time.perf_counter() - began

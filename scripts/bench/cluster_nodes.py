@@ -1,7 +1,9 @@
 """The nodes of the measured cluster: workers as processes of their own, watched for what they computed."""
 
 import http.client
+import json
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from worker_servers import OURS, Server, start
 _PROMPT: Final = "mlx_worker_prompt_tokens_total"
 _CACHED: Final = "mlx_worker_cached_prompt_tokens_total"
 _FINISHED: Final = 'mlx_worker_requests_total{outcome="finished"}'
-_SECONDS: Final = 30.0
+_SECONDS: Final = 60.0
+_LOADING: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +59,25 @@ class Nodes:
 
 
 @contextmanager
-def started(model: Path, count: int, threads: int) -> Iterator[Nodes]:
+def started(model: Path, count: int, threads: int, kind: str = OURS) -> Iterator[Nodes]:
     """So many equal workers, each of which has answered once. Raises BenchError.
 
     threads: of each one's arithmetic, 0: as many as it likes.
     """
     more = {"OPENBLAS_NUM_THREADS": str(threads)} if threads else {}
     with ExitStack() as stack:
-        workers = [start(OURS, model, stack, more) for _ in range(count)]
+        workers = [start(kind, model, stack, more) for _ in range(count)]
         for worker in workers:
-            if not worker.alive():
-                raise BenchError("a worker does not answer")
+            _await_model(worker)
         yield Nodes(workers)
+
+
+def _await_model(worker: Server) -> None:
+    until = time.monotonic() + _LOADING
+    while json.loads(_asked(worker, "GET", "/health"))["state"] == "loading" and time.monotonic() < until:
+        time.sleep(0.1)
+    if not worker.alive():
+        raise BenchError("a worker does not answer")
 
 
 def _counts(worker: Server) -> Mapping[str, int]:

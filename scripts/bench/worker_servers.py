@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from children import Child
+from children import HERE, Child
 from failure import BenchError
 
 from mlx_worker.blas import preload_environment
@@ -22,6 +22,8 @@ _START = 120.0  # seconds
 _ANSWER = 900.0
 RIVAL = "mlx_lm.server"
 OURS = "mlx_worker"
+TOLD = "mlx_worker that is told its answers"
+_PROGRAMS = {OURS: ["-m", OURS], RIVAL: ["-m", RIVAL], TOLD: [str(HERE / "told_worker.py")]}
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -93,9 +95,9 @@ def start(name: str, model: Path, stack: ExitStack, settings: Mapping[str, str] 
     """A server that is ready; `settings` go into its environment. Raises BenchError."""
     port = _free_port()
     home = stack.enter_context(tempfile.TemporaryDirectory(prefix="worker-bench-"))
-    environment = {**os.environ, **preload_environment(), "HF_HOME": home, "HF_HUB_OFFLINE": "1", **(settings or {})}
-    module = OURS if name == OURS else RIVAL
-    command = [sys.executable, "-m", module, "--model", str(model), "--port", str(port)]
+    fast = {} if name == OURS else preload_environment()  # ours sees to it by itself
+    environment = {**os.environ, **fast, "HF_HOME": home, "HF_HUB_OFFLINE": "1", **(settings or {})}
+    command = [sys.executable, *_PROGRAMS[name], "--model", str(model), "--port", str(port)]
     server = Server(name, stack.enter_context(Child(name, command, environment)), port)
     until = time.monotonic() + _START
     while time.monotonic() < until:
