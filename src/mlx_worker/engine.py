@@ -213,6 +213,7 @@ class CachedPrefix:
 class EngineStatus:
     """Seconds, tokens, tokens a second. `active`: prefilling and decoding; `waiting`: accepted, not begun.
 
+    room: requests more that would be accepted now; None where there is no bound.
     warming: prompts that are computed ahead, or wait for it; they are no part of the figures before.
     finished, failed, cancelled: requests since the start; average_seconds: from arrival to the end of those finished.
     """
@@ -221,6 +222,7 @@ class EngineStatus:
     reason: str | None = None
     active: int = 0
     waiting: int = 0
+    room: int | None = None
     warming: int = 0
     queued_tokens: int = 0
     heartbeat_age: float = 0.0

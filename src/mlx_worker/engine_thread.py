@@ -122,12 +122,14 @@ class EngineThread:
         figures = turns.figures if turns else Figures()
         prefilling = list(turns.prefilling) if turns else []
         waiting = list(turns.waiting) if turns else []
+        active = sum(not job.warm for job in prefilling) + (len(turns.decoding) if turns else 0)
         age = time.monotonic() - self._beat
         return EngineStatus(
             state=self._state,
             reason=self._reason,
-            active=sum(not job.warm for job in prefilling) + (len(turns.decoding) if turns else 0),
+            active=active,
             waiting=self._queued,
+            room=self._room(active),
             warming=sum(job.warm for job in (*waiting, *prefilling)),
             queued_tokens=sum(job.remaining for job in (*waiting, *prefilling) if not job.warm),
             heartbeat_age=age,
@@ -142,6 +144,11 @@ class EngineThread:
             cache=turns.cache.figures() if turns else None,
             memory=self._memory(self._runner.memory().limit) if self._memory and self._runner else None,
         )
+
+    def _room(self, active: int) -> int:
+        """Those that begin at once, and those that wait then; nobody is let in while the queue is full."""
+        queue = max(self._limits.max_queue - self._queued, 0)
+        return queue + max(self._limits.max_batch - active, 0) if queue else 0
 
     def give_up(self, reason: str) -> None:
         """It is over: told by whoever sees from outside that the thread cannot go on, and may itself hang."""

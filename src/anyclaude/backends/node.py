@@ -155,6 +155,7 @@ def report_of(health: Mapping[str, Any], cache: Mapping[str, Any]) -> Report:
         supports_tools=tools if isinstance(tools := health.get("supports_tools"), bool) else None,
         active=_count(health.get("active")) or 0,
         waiting=_count(health.get("waiting")) or 0,
+        room=_count(health.get("room")),
         queued_tokens=_count(health.get("queued_prefill_tokens")) or 0,
         prefill_tps=_speed(health.get("prefill_tps")),
         decode_tps=_speed(health.get("decode_tps")),

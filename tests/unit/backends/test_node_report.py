@@ -14,6 +14,7 @@ HEALTH: dict[str, Any] = {
     "supports_tools": True,
     "active": 2,
     "waiting": 1,
+    "room": 63,
     "queued_prefill_tokens": 900,
     "prefill_tps": 800.5,
     "decode_tps": 40,
@@ -34,7 +35,7 @@ CACHE: dict[str, Any] = {
 def test_all_that_our_worker_says() -> None:
     report = report_of(HEALTH, CACHE)
     assert (report.state, report.model, report.context_length, report.supports_tools) == ("ready", "qwen", 32768, True)
-    assert (report.active, report.waiting, report.queued_tokens) == (2, 1, 900)
+    assert (report.active, report.waiting, report.room, report.queued_tokens) == (2, 1, 63, 900)
     assert (report.prefill_tps, report.decode_tps) == (800.5, 40.0)
     assert (report.memory_used, report.memory_limit, report.instance) == (7, 9, "abc")
     assert (report.systems, report.sessions, report.hit_rate) == (frozenset({"one"}), {"s/main": 900}, 0.9)
@@ -45,7 +46,18 @@ def test_all_that_our_worker_says() -> None:
     ("health", "cache"),
     [
         ({"state": "ready"}, {}),
-        ({"state": "ready", "model": 7, "context_length": "big", "active": -1, "waiting": True, "memory": []}, {}),
+        (
+            {
+                "state": "ready",
+                "model": 7,
+                "context_length": "big",
+                "active": -1,
+                "waiting": True,
+                "room": "much",
+                "memory": [],
+            },
+            {},
+        ),
         ({"state": "ready", "prefill_tps": "fast", "decode_tps": 0, "instance": ""}, {"entries": [1, "x", None]}),
         ({"state": "ready"}, {"entries": [{"system_hash": 5, "session": 6, "tokens": "many"}], "hit_tokens": "x"}),
     ],

@@ -122,9 +122,12 @@ def test_the_queue_is_bounded_and_has_room_again() -> None:
     runner = GatedRunner()
     with running(lambda: runner, max_queue=1, max_batch=1) as engine:
         until(engine, "ready")
+        assert engine.status().room == 2
         first = asked(engine)
         first.get(timeout=DEADLINE)  # it has begun: it no longer waits
+        assert engine.status().room == 1
         second = asked(engine)
+        assert engine.status().room == 0
         with pytest.raises(QueueFull) as refused:
             asked(engine)
         assert refused.value.headers["Retry-After"]
