@@ -1,79 +1,18 @@
 """Looking after the nodes: whoever hangs, leaves or answers oddly holds up none of the others."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from anyclaude.backends.base import Caller
-from anyclaude.backends.mlx_cluster import MlxClusterBackend
 from anyclaude.backends.node import NodeBackend
 from anyclaude.cluster.discovery import Forgotten, Found, Known
 from anyclaude.cluster.warming import Warm
-from anyclaude.config.model import Deadlines
-from anyclaude.config.upstreams import Discovery, Health, MlxCluster, Node, Routing
+from anyclaude.config.upstreams import Node
 from anyclaude.wire.events import Failed, Finished
-from tests.support.raw_upstream import Connection, RawUpstream, raw_upstream, whole
-
-SECONDS = 20.0
-
-
-@dataclass
-class Player:
-    """A node as a test wants it. hangs: paths that are never answered. heard: what was asked, as it comes."""
-
-    hangs: tuple[str, ...] = ()
-    health: dict[str, Any] = field(default_factory=lambda: {"state": "ready", "model": "m", "instance": "one"})
-    heard: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    asked: list[str] = field(default_factory=list)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    words: Callable[[Connection], Any] | None = None
-
-    async def play(self, connection: Connection) -> None:
-        path = connection.head.split(" ")[1]
-        self.asked.append(path)
-        self.heard.put_nowait(path)
-        if path in self.hangs:
-            await connection.gone()
-            self.gone.set()
-        elif path == "/health":
-            await connection.send(whole(200, json.dumps(self.health).encode()))
-        elif path == "/v1/chat/completions" and self.words is not None:
-            await self.words(connection)
-        else:
-            await connection.send(whole(200, b"{}"))
-
-    async def until(self, path: str, times: int = 1) -> None:
-        async with asyncio.timeout(SECONDS):
-            while times:
-                times -= await self.heard.get() == path
-
-
-@dataclass
-class Fleeting:
-    backend: MlxClusterBackend
-    players: list[Player]
-    urls: list[str]
-
-
-@asynccontextmanager
-async def fleet_of(*players: Player, timeout_ms: int = 15_000, drained: Any = frozenset) -> AsyncIterator[Fleeting]:
-    async with AsyncExitStack() as stack:
-        upstreams: list[RawUpstream] = [await stack.enter_async_context(raw_upstream(each.play)) for each in players]
-        nodes = tuple(Node(id=f"n{number}", url=each.url) for number, each in enumerate(upstreams))
-        settings = MlxCluster(
-            discovery=Discovery(nodes=nodes),
-            routing=Routing(retry_delay_ms=0),
-            health=Health(check_interval_ms=100, timeout_ms=timeout_ms),
-        )
-        backend = MlxClusterBackend(settings, None, Deadlines(), drained=drained)
-        stack.push_async_callback(backend.aclose)
-        await backend._fleet.known()
-        yield Fleeting(backend, list(players), [each.url for each in upstreams])
+from tests.support.played_nodes import SECONDS, Player, chunk, fleet_of, says_the_end
+from tests.support.raw_upstream import Connection
 
 
 async def test_a_node_that_hangs_delays_no_probe_of_another() -> None:
@@ -169,17 +108,9 @@ async def test_an_answer_goes_on_however_many_nodes_have_left_since() -> None:
     let_go = asyncio.Event()
 
     async def words(connection: Connection) -> None:
-        chunk = {"choices": [{"index": 0, "delta": {"content": "word"}, "finish_reason": None}]}
-        await connection.stream(chunk, end=False)
+        await connection.stream(chunk(content="word"), end=False)
         await let_go.wait()
-        chunk = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-        await connection.send(
-            b"".join(
-                f"{len(each):x}\r\n".encode() + each + b"\r\n"
-                for each in [b"data: " + json.dumps(chunk).encode() + b"\n\n", b"data: [DONE]\n\n"]
-            ),
-            b"0\r\n\r\n",
-        )
+        await says_the_end(connection)
 
     async with fleet_of(Player(words=words)) as fleet:
         request = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
