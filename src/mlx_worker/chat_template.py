@@ -1,12 +1,19 @@
 """The chat template that a tokenizer brings, as `prompts.ChatTemplate`."""
 
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from anyclaude.wire.json import mend
 from mlx_worker.engine import Conversation
+from mlx_worker.tokenising import RememberedTokens, cuts_of
 
+PROBE_TURNS = [
+    {"role": "user", "content": "hi"},
+    {"role": "assistant", "content": "hello"},
+    {"role": "user", "content": "hi"},
+]
 PROBE_TOOL = {
     "type": "function",
     "function": {
@@ -31,6 +38,7 @@ class TokenizerTemplate:
         tokenizer.encode("", add_special_tokens=False)
         self.think_start: str = tokenizer.think_start or ""
         self.think_end: str = tokenizer.think_end or ""
+        self._tokens = RememberedTokens(self._encode, cuts_of(tokenizer, self._shown(), self._encode))
 
     def render(self, conversation: Conversation, *, generation: bool) -> str:
         with self._turn:
@@ -43,13 +51,23 @@ class TokenizerTemplate:
             )
         return mend(text)  # a call's arguments may hold half of a surrogate pair, which no tokenizer takes
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> Sequence[int]:
+        return self._tokens.encode(text)
+
+    def _encode(self, text: str) -> Sequence[int]:
         with self._turn:
-            return list(self._tokenizer.encode(text, add_special_tokens=False))
+            tokens: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return tokens
 
     def shows_tools(self) -> bool:
-        question = Conversation([{"role": "user", "content": "hi"}], [PROBE_TOOL])
+        return "probe_of_tools" in self._probed(Conversation(PROBE_TURNS[:1], [PROBE_TOOL]))
+
+    def _shown(self) -> str:
+        """What may stand around messages: the template's own text, and a conversation where it has none to read."""
+        return f"{self._tokenizer.chat_template}{self._probed(Conversation(PROBE_TURNS))}"
+
+    def _probed(self, conversation: Conversation) -> str:
         try:
-            return "probe_of_tools" in self.render(question, generation=True)
-        except Exception:  # a template is a program of the model's folder: one that fails on tools takes none
-            return False
+            return self.render(conversation, generation=True)
+        except Exception:  # a template is a program of the model's folder: one that fails takes no such conversation
+            return ""

@@ -7,7 +7,8 @@ that a later request can start from):
 - the end of the conversation before the generation tail (`<|im_start|>assistant\\n<think>`), which the next turn
   repeats without the tail.
 
-Both are found by rendering the conversation a second time, shorter, and comparing: that asks nothing of the template.
+Both are found by rendering the conversation again, shorter, and comparing: that asks nothing of the template, and costs
+little beside the tokens of a long text, which `tokenising` remembers.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,11 @@ from mlx_worker.engine import Conversation, Prompt
 from mlx_worker.errors import BadRequest
 
 T = TypeVar("T", str, Sequence[int])
+
+ANY_QUESTION = "\0"
+"""Stands for what is asked first. Nobody's question begins like it, so what is shared with it is shared with all."""
+FOLLOWERS = (" ", "\n", "\n\n", "a")
+TAIL = 64  # characters
 
 
 class ChatTemplate(Protocol):
@@ -30,7 +36,9 @@ class ChatTemplate(Protocol):
         """`generation` appends the tail that opens the answer. May raise anything."""
         ...
 
-    def encode(self, text: str) -> list[int]: ...
+    def encode(self, text: str) -> Sequence[int]:
+        """Quick where the text, or one that begins like it, was encoded before."""
+        ...
 
 
 def build_prompt(chat: ChatTemplate, conversation: Conversation) -> Prompt:
@@ -43,22 +51,35 @@ def build_prompt(chat: ChatTemplate, conversation: Conversation) -> Prompt:
     if not tokens:
         raise BadRequest("the conversation renders to an empty prompt")
     stable = _shared_text(chat, text, conversation)
-    opening = _opening(conversation)
     return Prompt(
         tokens=tuple(tokens),
-        system_end=_boundary(chat, tokens, _shared_text(chat, text, opening) if opening else ""),
+        system_end=_system_end(chat, text, tokens, conversation),
         stable_end=_boundary(chat, tokens, stable),
         section=_first_section(chat, text[len(stable) :]),
     )
 
 
+def _system_end(chat: ChatTemplate, text: str, tokens: Sequence[int], conversation: Conversation) -> int:
+    """The same for all that begin alike, whatever is asked then."""
+    opening = _opening(conversation)
+    shared = _shared_text(chat, text, opening) if opening else ""
+    alone = chat.encode(shared)
+    return min(shared_prefix(tokens, alone), max(len(alone) - _open_ended(chat, shared[-TAIL:]), 0))
+
+
+def _open_ended(chat: ChatTemplate, text: str) -> int:
+    """How many of its last tokens may become others, depending on what follows."""
+    alone = chat.encode(text)
+    return max(len(alone) - shared_prefix(alone, chat.encode(text + follower)) for follower in FOLLOWERS)
+
+
 def _opening(conversation: Conversation) -> Conversation | None:
-    """System prompt and tools alone. The empty question is there because many templates demand one."""
+    """System prompt and tools alone. A question is there because many templates demand one."""
     roles = [message["role"] for message in conversation.messages]
     first = next((i for i, role in enumerate(roles) if role != "system"), len(roles))
     if not first and not conversation.tools:
         return None
-    question = {"role": "user", "content": ""}
+    question = {"role": "user", "content": ANY_QUESTION}
     return replace(conversation, messages=[*conversation.messages[:first], question])
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mlx_worker.engine import Conversation
 from mlx_worker.errors import BadRequest
-from mlx_worker.prompts import build_prompt, shared_prefix
+from mlx_worker.prompts import ANY_QUESTION, build_prompt, shared_prefix
 from tests.support.fake_runner import WordTemplate
 
 SYSTEM = {"role": "system", "content": "be brief"}
@@ -69,10 +69,10 @@ def test_a_template_that_refuses_is_a_bad_request() -> None:
 
 
 def test_a_template_that_refuses_the_shorter_form_costs_the_boundary_only() -> None:
-    def empty_question(conversation: Conversation) -> bool:
-        return not conversation.messages[-1]["content"]
+    def no_real_question(conversation: Conversation) -> bool:
+        return bool(conversation.messages[-1]["content"] == ANY_QUESTION)
 
-    prompt = build_prompt(Tailed(refuse=empty_question), Conversation([SYSTEM, ASK]))
+    prompt = build_prompt(Tailed(refuse=no_real_question), Conversation([SYSTEM, ASK]))
     assert prompt.system_end == 0
     assert prompt.stable_end == 9
 
