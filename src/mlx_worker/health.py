@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from math import ceil
 from typing import Any
 from uuid import uuid4
 
@@ -39,7 +40,8 @@ def brief_report(engine: Engine, blas: Blas) -> tuple[int, dict[str, Any]]:
     return _code(status), {"status": health_status(status, blas), "state": status.state}
 
 
-def full_report(engine: Engine, blas: Blas) -> tuple[int, dict[str, Any]]:
+def full_report(engine: Engine, blas: Blas, first_tokens: Sequence[float] = ()) -> tuple[int, dict[str, Any]]:
+    """first_tokens: seconds to the first token of the last answers."""
     status, card = engine.status(), engine.card
     figures = status.cache or CacheFigures(0, 0, 0, 0, 0, 0, 0)
     report = {
@@ -51,10 +53,12 @@ def full_report(engine: Engine, blas: Blas) -> tuple[int, dict[str, Any]]:
         "supports_tools": card.supports_tools if card else None,
         "active": status.active,
         "waiting": status.waiting,
+        "room": status.room,
         "warming": status.warming,
         "queued_prefill_tokens": status.queued_tokens,
         "prefill_tps": status.prefill_tps,
         "decode_tps": status.decode_tps,
+        "first_token": _first_token(first_tokens),
         "heartbeat_age": round(status.heartbeat_age, 3),
         "memory": asdict(status.memory) if status.memory else None,
         "blas": {"name": blas.name, "fast": blas.fast, "advice": blas.advice},
@@ -63,6 +67,14 @@ def full_report(engine: Engine, blas: Blas) -> tuple[int, dict[str, Any]]:
         **_seed_objects(status, figures, latest_system(engine.prefixes())),
     }
     return _code(status), report
+
+
+def _first_token(seconds: Sequence[float]) -> dict[str, Any]:
+    """Seconds; p95: what 95 of a hundred did not exceed. null before the first answer."""
+    ordered = sorted(seconds)
+    mean = round(sum(ordered) / len(ordered), 4) if ordered else None
+    p95 = round(ordered[max(0, ceil(0.95 * len(ordered)) - 1)], 4) if ordered else None
+    return {"count": len(ordered), "mean": mean, "p95": p95}
 
 
 def _code(status: EngineStatus) -> int:

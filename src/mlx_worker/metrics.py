@@ -5,6 +5,7 @@ worker's own, so that nothing else of the program shows up in it.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ from mlx_worker.prefix_cache import CacheFigures
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+LATELY: Final = 100
+"""Answers whose times are kept one by one."""
+
 STATES: Final = ("loading", "ready", "draining", "dead")
 
 Family = GaugeMetricFamily | CounterMetricFamily | InfoMetricFamily | StateSetMetricFamily
@@ -34,6 +38,7 @@ class Metrics:
         self._first = self._histogram("mlx_worker_first_token_seconds", "From accepting a request to its first token.")
         self._whole = self._histogram("mlx_worker_answer_seconds", "From accepting a request to the end of its answer.")
         self._tokens = Counter("mlx_worker_generated_tokens", "Tokens of answers.", registry=self._registry)
+        self._times: deque[float] = deque(maxlen=LATELY)
 
     def _histogram(self, name: str, words: str) -> Histogram:
         return Histogram(name, words, buckets=SECONDS, registry=self._registry)
@@ -43,7 +48,15 @@ class Metrics:
 
     def watch(self, clock: Callable[[], float] = time.monotonic) -> "AnswerWatch":
         """For one answer that begins now."""
-        return AnswerWatch(self._first, self._whole, self._tokens, clock)
+        return AnswerWatch(self._spoke, self._whole, self._tokens, clock)
+
+    def first_tokens(self) -> tuple[float, ...]:
+        """Seconds to the first token of the last answers, at most `LATELY` of them."""
+        return tuple(self._times)
+
+    def _spoke(self, seconds: float) -> None:
+        self._first.observe(seconds)
+        self._times.append(seconds)
 
     def exposition(self) -> bytes:
         """The text that Prometheus reads."""
@@ -53,7 +66,9 @@ class Metrics:
 class AnswerWatch:
     """The times of one answer."""
 
-    def __init__(self, first: Histogram, whole: Histogram, tokens: Counter, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, first: Callable[[float], None], whole: Histogram, tokens: Counter, clock: Callable[[], float]
+    ) -> None:
         self._first, self._whole, self._tokens, self._clock = first, whole, tokens, clock
         self._began = clock()
         self._spoken = False
@@ -61,7 +76,7 @@ class AnswerWatch:
     def spoke(self) -> None:
         if not self._spoken:
             self._spoken = True
-            self._first.observe(self._clock() - self._began)
+            self._first(self._clock() - self._began)
 
     def ended(self, completion_tokens: int) -> None:
         self._whole.observe(self._clock() - self._began)

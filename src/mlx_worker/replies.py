@@ -176,9 +176,11 @@ class HealthReply(BaseModel):
     model: str | None = None
     active: int | None = None
     waiting: int | None = None
+    room: int | None = None
     queued_prefill_tokens: int | None = None
     prefill_tps: float | None = None
     decode_tps: float | None = None
+    first_token: dict[str, float | None] | None = None
     heartbeat_age: float | None = None
     memory: dict[str, int] | None = None
     health: dict[str, Any] = Field(default_factory=dict)

@@ -1,7 +1,7 @@
 """`anyclaude cluster`: how the nodes of the settings are, and what a person has them do.
 
-The nodes are asked directly, so that it works without a proxy. What is drained stands in a file that every proxy of
-this person follows (`config.drained`).
+The nodes are asked directly, so that it works without a proxy; running proxies say how the nodes answer them. What is
+drained stands in a file that every proxy of this person follows (`config.drained`).
 """
 
 import argparse
@@ -15,8 +15,9 @@ from typing import Final
 
 from rich.live import Live
 
-from anyclaude.cli.cluster_nodes import known, look_again, look_once, warm_all
-from anyclaude.cli.cluster_screen import Seen, as_json, screen
+from anyclaude.cli.cluster_nodes import Look, known, look_again, look_once, warm_all
+from anyclaude.cli.cluster_screen import screen
+from anyclaude.cli.cluster_seen import Seen, as_json
 from anyclaude.cli.folders import folders
 from anyclaude.cli.logs import keep_quiet
 from anyclaude.cli.output import plain, say
@@ -75,12 +76,12 @@ def _status(given: argparse.Namespace, settings: Settings, console: Screen) -> i
         raise SetupError("--watch needs a terminal; in a script, repeat `anyclaude cluster status --json`")
     if given.watch:
         return _watch(settings, console)
-    seen = asyncio.run(look_once(settings))
+    look = asyncio.run(look_once(settings))
     if given.json:
-        print(json.dumps(as_json(seen)))
+        print(json.dumps(as_json(look.nodes, look.proxies)))
     else:
-        console.print(screen(seen, console.width))
-    return _code(seen)
+        console.print(screen(look.nodes, console.width, look.proxies))
+    return _code(look.nodes)
 
 
 def _watch(settings: Settings, console: Screen) -> int:
@@ -88,9 +89,9 @@ def _watch(settings: Settings, console: Screen) -> int:
     last: list[Seen] = []
     with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=False) as live:
 
-        def show(seen: Sequence[Seen]) -> None:
-            last[:] = seen
-            live.update(screen(seen, console.width), refresh=True)
+        def show(look: Look) -> None:
+            last[:] = look.nodes
+            live.update(screen(look.nodes, console.width, look.proxies), refresh=True)
 
         asyncio.run(look_again(settings, show))
     return _code(last)

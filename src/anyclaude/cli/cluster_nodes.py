@@ -6,11 +6,14 @@ A node that does not answer is one that was seen in that state, and no error.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 
 from anyclaude.backends.finding import NodeFinder
 from anyclaude.backends.node import NodeBackend
-from anyclaude.cli.cluster_screen import Seen
+from anyclaude.cli.cluster_proxies import Together, together
+from anyclaude.cli.cluster_seen import Seen
+from anyclaude.cli.proxies import ask_proxies
 from anyclaude.cluster.node import Report
 from anyclaude.config.drained import address_of, drained_nodes
 from anyclaude.config.model import Settings
@@ -25,20 +28,34 @@ FINDING: Final = 3.0
 Nodes = Callable[[], list[NodeBackend]]
 
 
-async def look_once(settings: Settings) -> list[Seen]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the nodes are, and what running proxies see of them."""
+
+    nodes: list[Seen]
+    proxies: Together
+
+
+async def look_once(settings: Settings) -> Look:
     """How each node is now. Raises SetupError where there is none."""
     async with _open(settings) as nodes:
-        return await _look(nodes(), settings, DEADLINE)
+        return await _look_at_all(nodes(), settings, DEADLINE)
 
 
-async def look_again(settings: Settings, show: Callable[[Sequence[Seen]], None]) -> None:
+async def look_again(settings: Settings, show: Callable[[Look], None]) -> None:
     """Look every two seconds, for ever."""
     clock = asyncio.get_running_loop().time
     async with _open(settings) as nodes:
         while True:
             began = clock()
-            show(await _look(nodes(), settings, AGAIN))
+            show(await _look_at_all(nodes(), settings, AGAIN))
             await asyncio.sleep(max(0.0, began + AGAIN - clock()))
+
+
+async def _look_at_all(nodes: Sequence[NodeBackend], settings: Settings, deadline: float) -> Look:
+    seen, told = await asyncio.gather(_look(nodes, settings, deadline), ask_proxies(settings.home))
+    proxies = together(one.status for one in told)
+    return Look([replace(one, by_proxies=proxies.nodes.get(one.url)) for one in seen], proxies)
 
 
 async def _look(nodes: Sequence[NodeBackend], settings: Settings, deadline: float) -> list[Seen]:

@@ -1,16 +1,19 @@
 """What `anyclaude cluster status` shows: a line for each node, and below it what is wrong with whom.
 
+Most of it is the nodes' own word. TTFT and breakers are what the running proxies see; without one TTFT is the workers'.
 What has no room is left out whole, the model's name is cut, and a narrow terminal has narrower gaps.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from anyclaude.cli.cluster_proxies import NOBODY, Together
+from anyclaude.cli.cluster_seen import Seen
 from anyclaude.cli.output import plain
 from anyclaude.cluster.node import Report
 
@@ -25,77 +28,64 @@ _COLUMNS: Final = (
     "hit",
     "prefill/s",
     "decode/s",
+    "TTFT s",
+    "breaker",
     "GiB",
 )
-_FIGURES: Final = (
-    "model",
-    "context_length",
-    "active",
-    "waiting",
-    "cached_tokens",
-    "hit_rate",
-    "prefill_tps",
-    "decode_tps",
-    "memory_used",
-    "memory_limit",
+_SHORT: Final = {
+    "context": "ctx",
+    "active": "act",
+    "waiting": "wait",
+    "prefill/s": "prefill",
+    "decode/s": "decode",
+    "TTFT s": "TTFT",
+}
+_LEFT_OUT: Final = (
+    *("GiB", "decode/s", "context", "prefill/s", "hit", "cached"),
+    *("waiting", "TTFT s", "breaker", "active", "model"),
 )
-"""Of a `Report`, for scripts."""
-
-_SHORT: Final = {"context": "ctx", "active": "act", "waiting": "wait", "prefill/s": "prefill", "decode/s": "decode"}
-_LEFT_OUT: Final = ("GiB", "decode/s", "context", "prefill/s", "hit", "cached", "waiting", "active", "model")
 """In this order, as far as there is no room."""
 
-_WORDS: Final = frozenset({"node", "state", "model"})
+_WORDS: Final = frozenset({"node", "state", "model", "breaker"})
 _LEAST: Final = 8  # columns of the terminal for a model
 _WIDEST_NODE: Final = 24
-_STYLES: Final = {"ready": "green", "loading": "yellow", "draining": "yellow", "drained": "yellow"}
+_UNKNOWN: Final = "-"
+_ALONE: Final = "no proxy of yours runs here: TTFT is as the workers say, breakers are not known"
+_STYLES: Final = {
+    "open": "red",
+    "half-open": "yellow",
+    "trial": "yellow",
+    "ready": "green",
+    "loading": "yellow",
+    "draining": "yellow",
+    "drained": "yellow",
+}
 _GIB: Final = 2**30
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One node as it was just found.
-
-    state: its own word, `drained` where a person took it out, `locked` where it does not know our token, or `lost`.
-    drained: a person took it out, whatever its state is. problem: why it is not ready, in a sentence; empty where the
-    state says it all.
-    """
-
-    node: str
-    url: str
-    state: str
-    report: Report | None = None
-    problem: str = ""
-    drained: bool = False
-
-    @property
-    def ready(self) -> bool:
-        return self.state == "ready"
-
-
-def screen(seen: Sequence[Seen], width: int) -> Group:
-    """width: columns of the terminal."""
+def screen(seen: Sequence[Seen], width: int, proxies: Together = NOBODY) -> Group:
+    """width: columns of the terminal. proxies: all that run, together."""
     if not seen:
         return Group(Text("no node was found"))
     ready = sum(one.ready for one in seen)
     last = f"{ready} of {len(seen)} nodes {'is' if ready == 1 else 'are'} ready"
-    problems = [Text(plain(f"{one.node}: {_problem(one)}")) for one in seen if one.problem]
-    return Group(_table(seen, width), *problems, Text(last, style="bold"))
+    problems = [Text(plain(f"{one.node}: {problem}")) for one in seen if (problem := _problem(one))]
+    return Group(_table(seen, width), *problems, Text(_watchers(proxies)), Text(last, style="bold"))
 
 
 def _problem(one: Seen) -> str:
-    return f"{one.problem} (it is drained, too)" if one.drained else one.problem
+    if one.problem:
+        return f"{one.problem} (it is drained, too)" if one.drained else one.problem
+    by = one.by_proxies
+    return by.reason if by is not None and by.breaker not in ("", "closed") else ""
 
 
-def as_json(seen: Sequence[Seen]) -> dict[str, Any]:
-    """One object for scripts. Tokens, tokens a second, bytes; null where a node does not say."""
-    return {"ready": sum(one.ready for one in seen), "nodes": [_as_object(one) for one in seen]}
-
-
-def _as_object(one: Seen) -> dict[str, Any]:
-    told = {name: getattr(one.report, name, None) for name in _FIGURES}
-    place = {"node": one.node, "url": one.url, "state": one.state, "drained": one.drained}
-    return {**place, **told, "problem": one.problem or None}
+def _watchers(proxies: Together) -> str:
+    if not proxies.proxies:
+        return _ALONE
+    who = "a running proxy sees" if proxies.proxies == 1 else f"{proxies.proxies} running proxies see"
+    queue = f"; {proxies.queue} waiting there" if proxies.queue else ""
+    return f"TTFT (mean/p95) and breakers as {who} them{queue}"
 
 
 def _table(seen: Sequence[Seen], width: int) -> Table:
@@ -111,7 +101,7 @@ def _table(seen: Sequence[Seen], width: int) -> Table:
             width=columns,
         )
     for row in rows:
-        style = {"state": _STYLES.get(row["state"], "")}
+        style = {name: _STYLES.get(row[name], "") for name in ("state", "breaker")}
         table.add_row(*(Text(row[name], style=style.get(name, "")) for name in fit.widths))
     return table
 
@@ -152,9 +142,9 @@ def _widths(rows: Sequence[Mapping[str, str]], names: Sequence[str], heads: Mapp
 
 
 def _cells(one: Seen) -> list[str]:
-    report = one.report
+    report, seen_by_proxies = one.report, [_first_token(one), _breaker(one)]
     if report is None:
-        return [plain(one.node), one.state, *("" for _ in _COLUMNS[2:])]
+        return [plain(one.node), one.state, *("" for _ in _COLUMNS[5:]), *seen_by_proxies, ""]
     return [
         plain(one.node),
         one.state,
@@ -166,8 +156,21 @@ def _cells(one: Seen) -> list[str]:
         "" if report.hit_rate is None else f"{report.hit_rate:.0%}",
         _short(report.prefill_tps),
         _short(report.decode_tps),
+        *seen_by_proxies,
         _memory(report),
     ]
+
+
+def _first_token(one: Seen) -> str:
+    return _UNKNOWN if one.first_token is None else "/".join(map(_seconds, one.first_token))
+
+
+def _breaker(one: Seen) -> str:
+    return (one.by_proxies.breaker if one.by_proxies else "") or _UNKNOWN
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
 def _short(count: float | None) -> str:

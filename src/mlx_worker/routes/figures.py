@@ -26,8 +26,10 @@ def build_router(engine: Engine, blas: Blas, metrics: Metrics) -> APIRouter:
     @router.get("/health", response_model=None, responses=HEALTH | refusals())
     async def health(request: Request) -> JSONResponse:
         """May the worker be asked, and how is it doing?"""
-        report = full_report if request.state.authorized else brief_report
-        code, body = report(engine, blas)
+        if request.state.authorized:
+            code, body = full_report(engine, blas, metrics.first_tokens())
+        else:
+            code, body = brief_report(engine, blas)
         return JSONResponse(body, code)
 
     @router.get("/v1/models", response_model=ModelsReply, responses=refusals())

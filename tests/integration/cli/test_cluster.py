@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -19,6 +20,7 @@ from tests.support import tiny_model
 from tests.support.children import ANYCLAUDE, Ended, bare_environment, run
 from tests.support.filler import filler
 from tests.support.openai_upstream import OpenAIUpstream
+from tests.support.proxy import Proxy, proxy_only
 from tests.support.raw_upstream import Connection, raw_upstream
 from tests.support.script import Says, reply
 from tests.support.tmux import terminal
@@ -220,6 +222,69 @@ async def test_watching_shows_what_changes_until_it_is_ended(tmp_path: Path) -> 
             ended = await screen.until("settings kept")
             assert "ended with 1" in ended
             assert "Traceback" not in ended
+
+
+async def whole(proxy: Proxy, session: str) -> str:
+    """A streamed answer, as a client of the proxy gets it."""
+    tool = {"name": "Read", "description": "reads", "input_schema": {"type": "object", "properties": {}}}
+    messages = [{"role": "user", "content": session}]
+    body = {"model": "m", "max_tokens": 9, "stream": True, "tools": [tool], "messages": messages}
+    headers = {"authorization": f"Bearer {proxy.token}", "x-claude-code-session-id": session}
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        return (await client.post(f"{proxy.url}/v1/messages", json=body, headers=headers)).text
+
+
+async def test_what_running_proxies_see_is_shown_together(worker: Worker, tmp_path: Path) -> None:
+    environ = {"MLX_CLUSTER_NODES": nodes(ours=worker.url)}
+    async with (
+        proxy_only(tmp_path, "mlx-cluster", **environ) as one,
+        proxy_only(tmp_path, "mlx-cluster", **environ) as two,
+    ):
+        for proxy in (one, two):
+            assert "message_stop" in await whole(proxy, "s")
+        told = await said(tmp_path, ours=worker.url)
+        (node,) = told["nodes"]
+        assert told["proxies"] == 2
+        assert (node["by_proxies"]["requests"], node["by_proxies"]["failures"]) == (2, 0)
+        assert (node["by_proxies"]["breaker"], node["by_proxies"]["active"]) == ("closed", 0)
+        assert 0 < node["first_token"]["mean"] <= node["first_token"]["p95"]
+        assert node["first_token"]["seen_by"] == "proxies"
+        screen = (await cluster(tmp_path, "status", ours=worker.url)).stdout
+        assert "breakers as 2 running proxies see them" in screen
+        assert "closed" in screen
+        for proxy in (one, two):
+            assert proxy.token not in screen
+            assert proxy.token not in json.dumps(told)
+        assert one.token not in await two.end()
+        assert (await said(tmp_path, ours=worker.url))["proxies"] == 1
+    after = await said(tmp_path, ours=worker.url)  # the first was killed, and left its file
+    assert after["proxies"] == 0
+    assert list((tmp_path / ".anyclaude" / "proxies").iterdir()) == []
+    (node,) = after["nodes"]
+    assert (node["by_proxies"], node["first_token"]["seen_by"]) == (None, "node")
+    assert 0 < node["first_token"]["mean"] <= node["first_token"]["p95"]
+
+
+async def said(home: Path, **urls: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((await cluster(home, "status", "--json", **urls)).stdout)
+    return told
+
+
+async def test_watching_goes_on_when_a_proxy_ends(tmp_path: Path) -> None:
+    async with OpenAIUpstream("m") as one:
+        environ = {"MLX_CLUSTER_NODES": nodes(one=one.url)}
+        async with proxy_only(tmp_path, "mlx-cluster", **environ) as proxy:
+            watching = terminal(
+                [*ANYCLAUDE, "cluster", "status", "--watch"], bare_environment(tmp_path, **environ), tmp_path
+            )
+            async with watching as screen:
+                assert "closed" in await screen.until("as a running proxy sees them")
+                await proxy.end()
+                shown = await screen.until("no proxy of yours runs here")
+                assert "closed" not in shown
+                assert "1 of 1 nodes is ready" in shown
+                await screen.press("C-c")
+                assert "Traceback" not in await screen.until("settings kept")
 
 
 async def test_watching_needs_a_terminal(tmp_path: Path) -> None:
