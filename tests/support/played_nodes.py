@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
+from anyclaude.backends.node import NodeBackend
+from anyclaude.cluster.node import Report
 from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import Discovery, Health, MlxCluster, Node, Routing
 from tests.support.raw_upstream import Connection, RawUpstream, framed, raw_upstream, sse, whole
@@ -34,7 +36,8 @@ async def says_the_end(connection: Connection) -> None:
 class Player:
     """A worker as a test wants it. hangs: paths that are never answered. heard: what was asked, as it comes.
 
-    health: an object, or the bytes of the body. words: answers completions; else one word does.
+    health: an object, or the bytes of the body. words: answers completions; else one word does. patience: seconds that
+    a probe of it waits, however busy the others are.
     """
 
     hangs: tuple[str, ...] = ()
@@ -43,6 +46,7 @@ class Player:
     asked: list[str] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     words: Callable[[Connection], Any] | None = None
+    patience: float = 15.0
 
     async def play(self, connection: Connection) -> None:
         path = connection.head.split(" ")[1]
@@ -73,16 +77,29 @@ class Played:
 
 
 @asynccontextmanager
-async def fleet_of(*players: Player, timeout_ms: int = 15_000, drained: Any = frozenset) -> AsyncIterator[Played]:
+async def fleet_of(*players: Player, drained: Any = frozenset) -> AsyncIterator[Played]:
     async with AsyncExitStack() as stack:
         upstreams: list[RawUpstream] = [await stack.enter_async_context(raw_upstream(each.play)) for each in players]
+        ids = {f"n{number}" for number, _ in enumerate(upstreams)}
         nodes = tuple(Node(id=f"n{number}", url=each.url) for number, each in enumerate(upstreams))
         settings = MlxCluster(
             discovery=Discovery(nodes=nodes),
             routing=Routing(retry_delay_ms=0),
-            health=Health(check_interval_ms=100, timeout_ms=timeout_ms),
+            health=Health(check_interval_ms=100, timeout_ms=15_000),
         )
         backend = MlxClusterBackend(settings, None, Deadlines(), drained=drained)
         stack.push_async_callback(backend.aclose)
+        at = backend._fleet._at
+        backend._fleet._at = lambda node: _patient(at(node), players[int(node.id[1:])] if node.id in ids else None)
         await backend._fleet.known()
         yield Played(backend, list(players), [each.url for each in upstreams])
+
+
+def _patient(node: NodeBackend, player: Player | None) -> NodeBackend:
+    report = node.report
+
+    async def patient(seconds: float) -> Report:
+        return await report(min(seconds, player.patience) if player else seconds)
+
+    node.report = patient  # type: ignore[method-assign]
+    return node

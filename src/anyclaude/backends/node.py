@@ -26,6 +26,10 @@ _ASK: Final = 5.0
 _SIGN_OF_LIFE: Final = 0.3
 """Seconds that a node which is not there has to say that it is back, before a request is sent."""
 
+_MOST: Final = 2**53
+_QUICKEST: Final = 1e6
+"""What a node says beyond so many tokens, bytes, or tokens a second is not true of any machine."""
+
 PROFILE: Final = Profile(
     images=False,
     top_k=True,
@@ -111,7 +115,8 @@ class NodeBackend(ChatBackend):
         if status == 404 or not isinstance(health, Mapping) or "state" not in health:
             models = await self.models()
             self._is_worker = False
-            return Report(model=models[0].id, context_length=models[0].context_window) if models else Report("loading")
+            first = models[0] if models else None
+            return Report(model=_text(first.id), context_length=first.context_window) if first else Report("loading")
         self._is_worker = True
         if status != 200 and health["state"] == "ready":
             raise UpstreamBroken("its engine gives no sign of life")
@@ -142,7 +147,8 @@ def report_of(health: Mapping[str, Any], cache: Mapping[str, Any]) -> Report:
     memory, state = health.get("memory"), health.get("state")
     told = health.get("first_token")
     first: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
-    entries = [entry for entry in cache.get("entries") or () if isinstance(entry, Mapping)]
+    listed = cache.get("entries")
+    entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
     sessions: dict[str, int] = {}
     for entry in entries:
         session, tokens = entry.get("session"), _count(entry.get("tokens")) or 0
@@ -151,7 +157,7 @@ def report_of(health: Mapping[str, Any], cache: Mapping[str, Any]) -> Report:
     return Report(
         state=cast(NodeState, state) if state in get_args(NodeState) else "dead",
         model=_text(health.get("model")),
-        context_length=_count(health.get("context_length")),
+        context_length=_count(health.get("context_length")) or None,
         supports_tools=tools if isinstance(tools := health.get("supports_tools"), bool) else None,
         active=_count(health.get("active")) or 0,
         waiting=_count(health.get("waiting")) or 0,
@@ -163,7 +169,7 @@ def report_of(health: Mapping[str, Any], cache: Mapping[str, Any]) -> Report:
         memory_limit=_count(memory.get("limit")) if isinstance(memory, Mapping) else None,
         systems=frozenset(name for entry in entries if isinstance(name := entry.get("system_hash"), str) and name),
         sessions=sessions,
-        cached_tokens=sum(_count(entry.get("tokens")) or 0 for entry in entries) if "entries" in cache else None,
+        cached_tokens=sum(_count(entry.get("tokens")) or 0 for entry in entries) if isinstance(listed, list) else None,
         hit_rate=_hit_rate(cache),
         first_token_mean=_speed(first.get("mean")),
         first_token_p95=_speed(first.get("p95")),
@@ -181,15 +187,15 @@ def _text(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
 
 
 def _speed(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value <= _QUICKEST else None
 
 
 def _model(entry: dict[str, Any]) -> ModelInfo:
     window, tools = entry.get("context_length"), entry.get("supports_tools")
-    return ModelInfo(
-        entry["id"], window if isinstance(window, int) else None, tools if isinstance(tools, bool) else None
-    )
+    return ModelInfo(entry["id"], _count(window) or None, tools if isinstance(tools, bool) else None)
