@@ -210,7 +210,7 @@ class Fleet:
         done = False
         try:
             if prefix is not None and node is not None:
-                await node.warm(prefix.system, prefix.tools, self._timeout)
+                await node.warm(prefix.system, prefix.tools, self._timeout, prefix.switches)
                 done = True
         except UpstreamError as error:
             log.info("node %s does not compute ahead: %s", warm.node, error.message)

@@ -125,9 +125,15 @@ class NodeBackend(ChatBackend):
             raise UpstreamRefusedUs("it does not take our token; give it the one that it was started with")
         return report_of(health, cache if isinstance(cache, Mapping) else {})
 
-    async def warm(self, system: str, tools: Sequence[Any], seconds: float) -> None:
-        """Have it compute a prefix when it has nothing else to do. Raises UpstreamError."""
-        body = {"messages": [{"role": "system", "content": system}, {"role": "user", "content": "hi"}], "tools": tools}
+    async def warm(
+        self, system: str, tools: Sequence[Any], seconds: float, switches: Mapping[str, Any] | None = None
+    ) -> None:
+        """Have it compute a prefix when it has nothing else to do. Raises UpstreamError.
+
+        switches: of the chat template, as requests with this prefix send them.
+        """
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": "hi"}]
+        body = {"messages": messages, "tools": tools, "chat_template_kwargs": switches or {}}
         await self._upstream.tell(f"{self._beside}/cache/warm", encode(body), seconds)
 
 
