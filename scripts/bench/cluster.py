@@ -36,15 +36,13 @@ _USUAL: Final = Load()
 
 def main() -> int:
     options = _options()
-    load = Load(
-        options.sessions, options.turns, options.prefix_bytes, arrivals=options.arrivals, thinking=options.thinking
-    )
+    load = Load(options.sessions, options.turns, arrivals=options.arrivals, thinking=options.thinking)
     found: dict[Strategy, list[Phase]] = {strategy: [] for strategy in options.strategies}
     try:
         with tempfile.TemporaryDirectory(prefix="cluster-bench-") as folder:
             model = options.model or tiny_model.build(Path(folder) / "model").folder
             with started(model, options.nodes, options.threads) as nodes:
-                _measure(nodes, load, options.rounds, found)
+                _measure(nodes, load.sized(options.size), options.rounds, found)
     except (BenchError, AnyclaudeError, ExceptionGroup) as error:
         print(f"bench: {first_of(error)}", file=sys.stderr)
         return 2
@@ -119,7 +117,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="a folder; else a tiny model is made")
     parser.add_argument("--sessions", type=int, default=_USUAL.sessions)
     parser.add_argument("--turns", type=int, default=_USUAL.turns)
-    parser.add_argument("--prefix-bytes", type=int, default=_USUAL.prefix)
+    parser.add_argument("--size", type=float, default=1.0, help="of all texts; 1: some 4,000 tokens at the beginning")
     parser.add_argument("--arrivals", type=float, default=_USUAL.arrivals, help="seconds in which sessions begin")
     parser.add_argument("--thinking", type=float, default=_USUAL.thinking, help="mean seconds between turns")
     return parser.parse_args()

@@ -39,6 +39,12 @@ class Load:
     thinking: float = 2.0
     seed: int = 1
 
+    def sized(self, factor: float) -> "Load":
+        """The same with shorter or longer texts."""
+        return replace(
+            self, prefix=int(factor * self.prefix), results=tuple(int(factor * each) for each in self.results)
+        )
+
     def again(self, number: int) -> "Load":
         """The same with other words, of a later round."""
         return replace(self, seed=self.seed + number)

@@ -1,9 +1,9 @@
-"""What is measured of a worker. Each measure is one function: it asks a server, and gives figures by their labels."""
+"""How a worker is measured. Each measure is one function: it asks a server, and gives figures by their names."""
 
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -14,9 +14,8 @@ import jsonschema
 import question  # noqa: F401  (makes the tests' generators importable)
 from failure import BenchError
 from tests.support.filler import filler
+from worker_report import Figures
 from worker_servers import Server, Told
-
-Figures = dict[str, float]
 
 _TOOLS = [
     {
@@ -95,9 +94,9 @@ def session(server: Server, size: Size) -> Figures:
             {"role": "tool", "tool_call_id": f"call_{turn}", "content": filler(300, str(turn))},
         ]
     return {
-        "first token, cold (s)": told[0].first,
-        "first token, next turns, median (s)": statistics.median(each.first for each in told[1:]),
-        "tokens computed for each new one": sum(each.computed for each in told) / told[-1].prompt,
+        "cold": told[0].first,
+        "next-turn": statistics.median(each.first for each in told[1:]),
+        "computed": sum(each.computed for each in told) / told[-1].prompt,
     }
 
 
@@ -106,7 +105,7 @@ def shared_prompt(server: Server, size: Size) -> Figures:
     system = fresh(size.system)
     server.ask([system, user("One.")], tools=_TOOLS, max_tokens=4)
     second = server.ask([system, user("Two.")], tools=_TOOLS, max_tokens=4)
-    return {"first token, new session, same system (s)": second.first}
+    return {"same-system": second.first}
 
 
 def contended(server: Server, size: Size) -> Figures:
@@ -117,9 +116,9 @@ def contended(server: Server, size: Size) -> Figures:
         short = server.ask([user(f"Short {next(_labels)}.")], max_tokens=4)
         behind = 0.0 if long.done() else 1.0
         return {
-            "first token, short behind long (s)": short.first,
-            "first token, long before short (s)": long.result().first,
-            "short was answered first": behind,
+            "short": short.first,
+            "long": long.result().first,
+            "short-first": behind,
         }
 
 
@@ -131,7 +130,7 @@ def throughput(server: Server, size: Size) -> Figures:
             began = time.perf_counter()
             asked = [pool.submit(_decode, server) for _ in range(together)]
             tokens = sum(each.result().completion for each in asked)
-            figures[f"tokens a second, {together} at once"] = tokens / (time.perf_counter() - began)
+            figures[f"speed-{together}"] = tokens / (time.perf_counter() - began)
     return figures
 
 
@@ -142,8 +141,8 @@ def _decode(server: Server) -> Told:
 def disconnect(server: Server, size: Size) -> Figures:
     """From a closed connection to a process at rest, in the prompt and in the answer."""
     return {
-        "from disconnect to rest, in the prompt (s)": _left(server, fresh(4 * size.long), in_answer=False),
-        "from disconnect to rest, in the answer (s)": _left(server, fresh(200), in_answer=True),
+        "left-prompt": _left(server, fresh(4 * size.long), in_answer=False),
+        "left-answer": _left(server, fresh(200), in_answer=True),
     }
 
 
@@ -185,7 +184,7 @@ def repeat(server: Server, size: Size) -> Figures:
         again = server.ask(asked, max_tokens=4).first
     except BenchError:
         again = nan
-    return {"first token, exact repeat (s)": again, "alive after it": float(server.alive())}
+    return {"repeat": again, "alive": float(server.alive())}
 
 
 def calls(server: Server, size: Size) -> Figures:
@@ -201,7 +200,7 @@ def calls(server: Server, size: Size) -> Figures:
         )
         made += bool(told.message["tool_calls"])
         good += bool(told.message["tool_calls"]) and all(map(_is_valid, told.message["tool_calls"]))
-    return {"demanded calls that were made (%)": made * 10.0, "of these valid (%)": 100 * good / made if made else nan}
+    return {"calls-made": made * 10.0, "calls-valid": 100 * good / made if made else nan}
 
 
 def _is_valid(call: Mapping[str, str]) -> bool:
@@ -222,7 +221,7 @@ def soak(server: Server, size: Size) -> Figures:
         ]
         for each in asked:
             each.result()
-    return {"memory gained over the soak (MB)": server.child.rss_mb() - before}
+    return {"memory": server.child.rss_mb() - before}
 
 
 MEASURES: Mapping[str, Callable[[Server, Size], Figures]] = {
@@ -236,7 +235,3 @@ MEASURES: Mapping[str, Callable[[Server, Size], Figures]] = {
     "repeat": repeat,
 }
 """In the order in which they are made: the last may end a server for good."""
-
-
-def median(rounds: Sequence[Figures], label: str) -> float:
-    return statistics.median(figures[label] for figures in rounds if label in figures)

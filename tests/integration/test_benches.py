@@ -5,13 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "bench"
 TINY = ["--targets", "relay", "--rounds", "1", "--requests", "2", "--answers", "1", "--chunks", "40", "--streams", "3"]
 
 
-def bench(*arguments: str, script: str = "gateway.py") -> subprocess.CompletedProcess[str]:
+def bench(*arguments: str, script: str = "gateway.py", seconds: float = 60) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPTS / script), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def test_a_tiny_run_over_the_relay_gives_every_figure() -> None:
@@ -46,3 +48,37 @@ def test_a_few_cancels_are_timed_at_every_moment() -> None:
         for moment in ("before the head", "in the prompt", "in mid-stream")
         for together in ("1", "50")
     ]
+
+
+@pytest.mark.timeout(300)
+def test_strategies_are_measured_on_real_workers() -> None:
+    small = ["--sessions", "2", "--turns", "2", "--size", "0.06", "--arrivals", "0", "--thinking", "0"]
+    compared = ["--nodes", "2", "--strategies", "cache-aware,round-robin"]
+    ended = bench(*compared, *small, script="cluster.py", seconds=280)
+    assert ended.returncode == 0, ended.stderr
+    rows = [line.split(" | ") for line in ended.stdout.splitlines() if line.startswith("| ")]
+    assert [row[0].strip("| ") for row in rows] == ["strategy", "cache-aware", "round-robin"]
+    assert all(float(row[5].split()[0]) > 0 for row in rows[1:]), "nothing came from the caches"
+    assert "round-robin: " in ended.stdout
+
+
+def test_an_unknown_strategy_is_refused() -> None:
+    ended = bench("--strategies", "cache-aware,lucky", script="cluster.py")
+    assert ended.returncode == 2
+    assert "no such strategy: lucky" in ended.stderr
+
+
+@pytest.mark.timeout(300)
+def test_one_figure_of_one_worker_can_be_measured() -> None:
+    small = ["--rounds", "1", "--turns", "2", "--system-bytes", "300", "--servers", "mlx_worker", "--json"]
+    ended = bench("--models", "qwen2", "--only", "computed", *small, script="worker.py", seconds=280)
+    assert ended.returncode == 0, ended.stderr
+    figures = json.loads(ended.stdout)["qwen2"]["mlx_worker"]
+    assert list(figures) == ["computed"]
+    assert figures["computed"]["median"] >= 1
+
+
+def test_an_unknown_figure_is_refused() -> None:
+    ended = bench("--only", "charm", script="worker.py")
+    assert ended.returncode == 2
+    assert "no such figure: charm" in ended.stderr
