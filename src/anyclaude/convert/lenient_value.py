@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from anyclaude.wire.json import decode_lenient, encode
 
-_TOKEN: Final = re.compile(
+_WORD: Final = re.compile(
     r"""\s+ | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [{}\[\],:] | [^\s{}\[\],:"']+""", re.DOTALL | re.VERBOSE
 )
 _ESCAPE: Final = re.compile(r"""\\(u[0-9a-fA-F]{4}|.)|([\x00-\x1f"])""", re.DOTALL)
@@ -50,30 +50,30 @@ def _code(character: str) -> str:
 
 
 def _strict(text: str) -> Iterator[str]:
-    """The tokens as JSON has them; none where the text is not made of tokens."""
-    tokens = _tokens(text)
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
-        if not (token == "," and following in ("}", "]")):
-            yield _strict_token(token, is_key=following == ":")
+    """The words as JSON has them; none where the text is not made of words."""
+    words = _words(text)
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        if not (word == "," and following in ("}", "]")):
+            yield _strict_word(word, is_key=following == ":")
 
 
-def _tokens(text: str) -> list[str]:
-    tokens: list[str] = []
+def _words(text: str) -> list[str]:
+    words: list[str] = []
     end = 0
-    for match in _TOKEN.finditer(text):
+    for match in _WORD.finditer(text):
         if match.start() != end:
             return []
         end = match.end()
         if not match[0].isspace():
-            tokens.append(match[0])
-    return tokens if end == len(text) else []
+            words.append(match[0])
+    return words if end == len(text) else []
 
 
-def _strict_token(token: str, *, is_key: bool) -> str:
-    if token[0] in "\"'":
-        return f'"{escaped(token[1:-1])}"'
-    if token in _CONSTANTS and not is_key:
-        return _CONSTANTS[token]
-    if is_key and _BARE_KEY.fullmatch(token):
-        return encode(token).decode()
-    return token
+def _strict_word(word: str, *, is_key: bool) -> str:
+    if word[0] in "\"'":
+        return f'"{escaped(word[1:-1])}"'
+    if word in _CONSTANTS and not is_key:
+        return _CONSTANTS[word]
+    if is_key and _BARE_KEY.fullmatch(word):
+        return encode(word).decode()
+    return word

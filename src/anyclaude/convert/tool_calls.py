@@ -3,7 +3,8 @@
 Fragments are told apart by `index`, or by `id` where the index is missing. The first call that is not complete streams
 as it grows; what comes for later calls, and text between calls, waits in the queue until it is complete. Known faults
 of servers are mended on the way: ids that are missing or were used before get a new one, a call that is sent twice
-counts once, an index that is used again begins a new call, and what follows a closing brace is dropped.
+counts once, an index that is used again begins a new call, as does a second object in the arguments of a first, and
+what else follows a closing brace is dropped.
 """
 
 from collections import deque
@@ -15,6 +16,9 @@ from anyclaude.convert.tool_args import ObjectScanner
 from anyclaude.errors import UpstreamBroken
 from anyclaude.wire.events import ModelEvent, TextDelta, ThinkingDelta, ToolArgsDelta, ToolCallStart
 from anyclaude.wire.json import encode, whole_characters
+
+_MOST_CALLS = 64
+"""Calls of one answer before objects in a row count as nonsense."""
 
 _NO_ARGUMENTS_YET = frozenset({"", "n", "nu", "nul", "null"})
 
@@ -63,10 +67,13 @@ class _Call:
     def args(self) -> str:
         return "".join(self.pieces)
 
-    def add(self, piece: str) -> None:
+    def add(self, piece: str) -> str:
+        """What follows the end of the arguments."""
         piece, self.half = whole_characters(self.half + piece)
-        if piece and (kept := self.scanner.feed(piece)):
+        kept = self.scanner.feed(piece) if piece else ""
+        if kept:
             self.pieces.append(kept)
+        return piece[len(kept) :]
 
 
 class ToolCallQueue:
@@ -119,7 +126,12 @@ class ToolCallQueue:
             return
         call.name = call.name or name
         call.upstream_id = call.upstream_id or upstream_id
-        call.add(piece)
+        key = fragment.get("index") if isinstance(fragment.get("index"), int) else upstream_id
+        while (rest := call.add(piece).lstrip()).startswith("{"):  # models write the next call into the last one
+            another = self._begin_merged(key, call.name)
+            if another is None:
+                break
+            call, piece = another, rest
 
     def _take(self, characters: int) -> None:
         self._room -= characters
@@ -133,7 +145,9 @@ class ToolCallQueue:
         named = upstream_id is not None or name is not None
         if call is None or (named and self._begins_another(call, upstream_id, name, piece)):
             return self._begin(key, upstream_id) if named or piece else None
-        return None if call.scanner.complete else call
+        if not call.scanner.complete:
+            return call
+        return self._begin_merged(key, call.name) if piece.lstrip().startswith("{") else None
 
     def _begins_another(self, call: _Call, upstream_id: str | None, name: str | None, piece: str) -> bool:
         if upstream_id and call.upstream_id and upstream_id != call.upstream_id:
@@ -148,6 +162,14 @@ class ToolCallQueue:
         self._by_key[key] = self._latest = call
         self._calls.append(call)
         self._queue.append(call)
+        return call
+
+    def _begin_merged(self, key: object, name: str | None) -> _Call | None:
+        """Another call of the same tool, unless it turns out to be the same call once more; None for nonsense."""
+        if len(self._calls) >= _MOST_CALLS:
+            return None
+        call = self._begin(key, None)
+        call.name, call.suspect = name, True
         return call
 
     def _advance(self, final: bool) -> list[ModelEvent]:
@@ -184,10 +206,10 @@ class ToolCallQueue:
         return beginning not in ("", "null") if settled else beginning not in _NO_ARGUMENTS_YET
 
     def _is_repetition(self, call: _Call) -> bool:
-        twin = (call.upstream_id, call.name, call.args)
+        alike = (other for other in self._calls if other is not call and other.started)
         return any(
-            other is not call and other.started and (other.upstream_id, other.name, other.args) == twin
-            for other in self._calls
+            call.upstream_id in (None, other.upstream_id) and (other.name, other.args) == (call.name, call.args)
+            for other in alike
         )
 
 

@@ -297,3 +297,25 @@ def test_calls_without_end_are_not_held_in_memory() -> None:
     queue.feed(call(0, "a", "f", "{")["choices"][0]["delta"]["tool_calls"])
     with pytest.raises(UpstreamBroken, match="found no end"):
         queue.wait(TextDelta("0123456789"))
+
+
+def test_a_second_object_in_the_arguments_is_a_second_call() -> None:
+    for cut in ('{"a": 1}{"a": 2}', '{"a": 1} \n{"a": 2}'):
+        for at in range(1, len(cut)):
+            events = read(call(0, "x", "Bash", cut[:at]), call(0, args=cut[at:]), finish("tool_calls"))
+            assert [event for event in events if isinstance(event, ToolCallStart)] == [
+                ToolCallStart("x", "Bash"),
+                ToolCallStart("new-1", "Bash"),
+            ]
+            written = "".join(event.json for event in events if isinstance(event, ToolArgsDelta))
+            assert written.split() == ['{"a":', '1}{"a":', "2}"] or written.split() == ['{"a":', "1}", '{"a":', "2}"]
+
+
+def test_the_same_object_again_is_the_same_call() -> None:
+    events = read(call(0, "x", "Bash", '{"a": 1}{"a": 1}'), finish("tool_calls"))
+    assert [event for event in events if isinstance(event, ToolCallStart)] == [ToolCallStart("x", "Bash")]
+
+
+def test_objects_without_end_are_no_calls() -> None:
+    events = read(call(0, "x", "Bash", "".join(f'{{"a": {n}}}' for n in range(100_000))), finish("tool_calls"))
+    assert len([event for event in events if isinstance(event, ToolCallStart)]) == 64

@@ -87,7 +87,7 @@ def test_each_call_is_mended_by_its_own_tool() -> None:
 
 
 def test_an_unknown_tool_is_left_to_the_client() -> None:
-    call = [ToolCallStart("1", "Browse"), ToolArgsDelta("{'a': 1"), Finished("tool_use")]
+    call: list[ModelEvent] = [ToolCallStart("1", "Browse"), ToolArgsDelta("{'a': 1"), Finished("tool_use")]
     assert read(*call) == (call, [])
 
 
