@@ -15,8 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
+
 from mlx_worker.blas import preload_environment
 
+_LOADING = 60.0
+_LOOK = 0.02
 _FORKS = sys.platform == "linux"
 
 _MOTHER = r"""
@@ -121,8 +125,14 @@ class WorkerNode:
         self._pid: int | None = None
 
     def start(self, model: Path | None = None) -> None:
-        """Returns when it listens; its model loads a moment longer. model: instead of its own."""
+        """Returns when its model is loaded. model: instead of its own."""
         self._pid = self._mother.start(self.port, model or self._model)
+        pause = threading.Event()
+        for _ in range(int(_LOADING / _LOOK)):
+            if httpx.get(f"{self.url}/health", trust_env=False, timeout=_LOADING).status_code == 200:
+                return
+            pause.wait(_LOOK)
+        raise AssertionError("the worker never got ready")
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
