@@ -58,7 +58,9 @@ class MlxRunner:
         self.card = card
         self.fingerprint = fingerprint
         self._memory_limit = mlx_states.memory_limit()
-        self.cuttable = all(map(mlx_states.is_plain, make_prompt_cache(model)))
+        layers = make_prompt_cache(model)
+        self.cuttable = all(map(mlx_states.is_plain, layers))
+        self.steps_back = all(map(mlx_states.steps_back, layers))
         self.chat = TokenizerTemplate(tokenizer)
         self._grammars = grammars_of(tokenizer)
         self.markers = _markers(tokenizer, self._grammars.live_call if self._grammars else None)
@@ -78,8 +80,8 @@ class MlxRunner:
     def fork(self, kv: Any, length: int | None = None, cut: Cut | None = None) -> Any:
         return mlx_states.fork(kv, length, cut)
 
-    def cut(self, kv: Any) -> Cut:
-        return mlx_states.cut_of(kv)
+    def cut(self, kv: Any, back: int = 0) -> Cut:
+        return mlx_states.cut_of(kv, back)
 
     def save(self, file: Path, kv: Any, cuts: Mapping[int, Cut] | None, head: Mapping[str, str]) -> None:
         mlx_states.save(file, kv, cuts, head)

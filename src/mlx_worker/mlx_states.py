@@ -4,11 +4,14 @@
 - A state out of a batch is a slice, which would pin the memory of the whole batch.
 - Layers of plain attention, quantised or not, can be cut back to any length. All others (recurrent ones, sliding
   windows once they are full) are put back from a copy made there.
+- Of a sliding window, mlx-lm holds the tokens computed last beside what the window showed before the first of them
+  (`RotatingKVCache._update_concat`). So until the next ones come, it can be cut back by as many as these.
 """
 
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from mlx_lm.models.cache import (
     ArraysCache,
     KVCache,
     QuantizedKVCache,
+    RotatingKVCache,
     can_trim_prompt_cache,
     load_prompt_cache,
     save_prompt_cache,
@@ -42,11 +46,36 @@ def fork(kv: Sequence[Any], length: int | None = None, cut: Cut | None = None) -
     return twin
 
 
-def cut_of(kv: Sequence[Any]) -> Cut:
-    """A copy of what cannot be cut back."""
+def steps_back(layer: Any) -> bool:
+    """Whether a layer's state can be cut back to any place among the tokens that were computed last, in one piece."""
+    return is_plain(layer) or (type(layer) is RotatingKVCache and layer.keep == 0)
+
+
+def cut_of(kv: Sequence[Any], back: int = 0) -> Cut:
+    """A copy of what cannot be cut back, as it was before the last `back` tokens, which came in one piece with others.
+
+    With none taken back, windows in `kv` itself are left with what they show, and the copy shares that with them.
+    """
+    if not back:
+        _narrow(kv)
     fixed = [None if is_plain(layer) else copy.deepcopy(layer) for layer in kv]
+    if back:
+        _narrow(fixed, back)
     evaluate(fixed)
     return Cut(fixed, nbytes(fixed))
+
+
+def _narrow(kv: Sequence[Any], back: int = 0) -> None:
+    """Leave of each window what it shows after the last but `back` tokens. Those that went round hold no more."""
+    for layer in kv:
+        if type(layer) is RotatingKVCache and layer.keys is not None and layer._idx == layer.keys.shape[2]:
+            end = layer._idx - back
+            begin = max(end - layer.max_size, 0)
+            if begin or back:
+                layer.keys, layer.values = (
+                    mx.contiguous(part[..., begin:end, :]) for part in (layer.keys, layer.values)
+                )
+                layer.offset, layer._idx = layer.offset - back, end - begin
 
 
 def nbytes(kv: Sequence[Any]) -> int:
@@ -75,7 +104,8 @@ def save(file: Path, kv: Sequence[Any], cuts: Mapping[int, Cut] | None, head: Ma
     for _, cut in _inner(cuts):
         layers += [layer for layer in cut.state if layer is not None]
     ends = json.dumps(None if cuts is None else sorted(cuts))
-    save_prompt_cache(str(file), layers, {**head, "layers": str(len(kv)), "cuts": ends})
+    lasting = json.dumps([end for end, cut in (cuts or {}).items() if cut.lasting])
+    save_prompt_cache(str(file), layers, {**head, "layers": str(len(kv)), "cuts": ends, "lasting": lasting})
 
 
 def load(file: Path) -> tuple[list[Any], dict[int, Cut] | None]:
@@ -90,7 +120,9 @@ def load(file: Path) -> tuple[list[Any], dict[int, Cut] | None]:
     for end in ends[:-1]:
         fixed = [None if is_plain(layer) else next(rest) for layer in kv]
         cuts[end] = Cut(fixed, nbytes(fixed))
-    return kv, {**cuts, ends[-1]: cut_of(kv)}
+    cuts[ends[-1]] = cut_of(kv)
+    lasting = json.loads(head.get("lasting", "[]"))
+    return kv, {end: replace(cut, lasting=end in lasting) for end, cut in cuts.items()}
 
 
 def memory_limit() -> int:

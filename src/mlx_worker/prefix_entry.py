@@ -20,10 +20,14 @@ WIDTH: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What has to be put into a copy of a state to cut it back to some length, and its bytes."""
+    """What has to be put into a copy of a state to cut it back to some length, and its bytes.
+
+    lasting: made where later requests are known to start, and not where this one happened to end.
+    """
 
     state: Any
     nbytes: int
+    lasting: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -66,9 +70,10 @@ class Entry(Generic[KV]):
         return max((length for length in self.cuts if length <= shared), default=0)
 
     def inherit(self, older: "Entry[KV]") -> None:
-        """Take the cuts of an entry that this one starts with; the longest of all stay."""
+        """Take the cuts of an entry that this one starts with, as far as they are worth it."""
         if self.cuts is not None and older.cuts is not None:
-            self.cuts = longest({**older.cuts, **self.cuts})
+            lasting = {length: cut for length, cut in older.cuts.items() if cut.lasting}
+            self.cuts = worthwhile({**older.cuts, **self.cuts, **lasting})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,11 @@ class Hit(Generic[KV]):
         return self.entry.cuts[self.length] if self.entry.cuts is not None else None
 
 
-def longest(cuts: Mapping[int, Cut]) -> dict[int, Cut]:
-    """The few that are worth their bytes."""
-    return {length: cuts[length] for length in sorted(cuts)[-MOST_CUTS:]}
+def worthwhile(cuts: Mapping[int, Cut]) -> dict[int, Cut]:
+    """The few that are worth their bytes: the longest, and always the longest of those that last."""
+    kept = sorted(cuts)[-MOST_CUTS:]
+    lasting = max((length for length, cut in cuts.items() if cut.lasting), default=kept[0])
+    return {length: cuts[length] for length in [min(lasting, kept[0]), *kept[1:]]}
 
 
 def pack(tokens: Sequence[int]) -> bytes:

@@ -8,13 +8,14 @@ owns the arrays, one entry at a time.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from mlx_worker.disk_cache import DiskCache
 from mlx_worker.jobs import Job, Limits
 from mlx_worker.prefix_cache import PrefixCache
-from mlx_worker.prefix_entry import Entry, Hit, Kind, longest
+from mlx_worker.prefix_entry import Entry, Hit, Kind, worthwhile
 from mlx_worker.runner import Runner
 
 log = logging.getLogger("mlx_worker")
@@ -57,18 +58,16 @@ class Prefixes:
         job.cached = job.done = hit.length if hit else 0
         job.kv = self._copied(job, hit) if hit else self._runner.new_kv()
 
-    def cut(self, job: Job) -> None:
-        """Copy what cannot be cut back of a request's state, where later requests will start."""
+    def cut(self, job: Job, end: int) -> None:
+        """Copy what cannot be cut back of a request's state, as it was at `end`, where later requests will start."""
         if not self._runner.cuttable:
-            job.cuts[job.done] = self._runner.cut(job.kv)
+            job.cuts[end] = replace(self._runner.cut(job.kv, job.done - end), lasting=True)
 
     def keep(self, job: Job, tokens: Sequence[int], kv: Any, kind: Kind) -> None:
         """Keep a state, and what cannot be cut back of it at the places where the request has been."""
-        nbytes, cuts = self._runner.nbytes(kv), None
-        if not self._runner.trimmable(kv):
-            whole = self._runner.cut(kv)
-            nbytes -= whole.nbytes
-            cuts = longest({**job.cuts, len(tokens): whole})
+        whole = None if self._runner.trimmable(kv) else self._runner.cut(kv)
+        cuts = worthwhile({len(tokens): whole, **job.cuts}) if whole else None
+        nbytes = self._runner.nbytes(kv) - (whole.nbytes if whole else 0)
         session = job.generation.session
         self.cache.active = self._active(session)
         self._spill(self.cache.store(tokens, kv, nbytes=nbytes, kind=kind, cuts=cuts, session=session))

@@ -97,8 +97,14 @@ class Runner(Protocol):
         """Whether this state can be cut back to any length as it is."""
         ...
 
-    def cut(self, kv: Any) -> Cut:
-        """A copy of what cannot be cut back in a state, as it is now."""
+    @property
+    def steps_back(self) -> bool:
+        """Whether `cut` takes tokens back."""
+        ...
+
+    def cut(self, kv: Any, back: int = 0) -> Cut:
+        """A copy of what cannot be cut back in a state, as it is now; where the model `steps_back`, also as it was
+        before the last `back` tokens of the latest prefill, but not before all of them."""
         ...
 
     def nbytes(self, kv: Any) -> int:

@@ -156,17 +156,19 @@ class Turns:
         job.tell(Progress(job.done, len(job.tokens), job.cached))
 
     def _chunk(self, job: Job) -> None:
-        marks = self._marks(job)
-        end = min([job.done + self._chunk_tokens(), job.last, *marks])
-        if end == job.done:
+        marks, begun = self._marks(job), job.done
+        stops = [end for end, kind in marks.items() if kind == "system" or not self._runner.steps_back]
+        end = min([begun + self._chunk_tokens(), job.last, *stops])
+        if end == begun:
             return
-        self._runner.prefill(job.kv, job.tokens[job.done : end])
+        self._runner.prefill(job.kv, job.tokens[begun:end])
         job.done = end
         self._guard.learn(job)
         self._guard.relieve()
         job.tell(Progress(end, len(job.tokens), job.cached))
-        if end in marks:
-            self.prefixes.cut(job)
+        for mark in sorted(marks):
+            if mark <= end:
+                self.prefixes.cut(job, mark)
         if marks.get(end) == "system":
             self.prefixes.keep(job, job.tokens[:end], self._runner.fork(job.kv), "system")
 
@@ -177,8 +179,9 @@ class Turns:
         return min(self._limits.prefill_chunk, max(fitting, SMALLEST_CHUNK))
 
     def _marks(self, job: Job) -> dict[int, Kind]:
-        """Where to stop on the way: to keep the system prompt's state, which is to outlive the conversation's, and to
-        make a cut where the next turn will start, for states that cannot be cut back there later."""
+        """What to see to on the way: to keep the system prompt's state, which is to outlive the conversation's, and to
+        make a cut where the next turn will start, for states that cannot be cut back there later. A chunk ends at
+        either, but at the second only where it has to: each chunk takes a pass of the model."""
         prompt = job.generation.prompt
         marks: dict[int, Kind] = {prompt.system_end: "system"}
         if not self._runner.cuttable:

@@ -62,12 +62,13 @@ class _Running:
 class FakeRunner:
     """`says` gives the pieces of text that answer a prompt, one a token. `prefilled` records every chunk computed.
 
-    cut_back: states can be cut back anywhere; else up to `window` tokens.
+    cut_back: states can be cut back anywhere; else up to `window` tokens. steps_back: and within the latest chunk.
     """
 
     says: Callable[[Sequence[int]], Sequence[str]] = lambda prompt: ["Hello", " there"]
     cut_back: bool = True
     window: int = 0
+    steps_back: bool = False
     card: ModelCard = FAKE_MODEL
     chat: WordTemplate = field(default_factory=WordTemplate)
     prefilled: list[list[int]] = field(default_factory=list)
@@ -96,8 +97,9 @@ class FakeRunner:
             assert cut.state == kv[:length], "a cut fits the length at which it was made"
         return kv[:length]
 
-    def cut(self, kv: list[int]) -> Cut:
-        return Cut(list(kv), 1)
+    def cut(self, kv: list[int], back: int = 0) -> Cut:
+        assert not back or (self.steps_back and back < len(self.prefilled[-1])), "so much cannot be taken back"
+        return Cut(kv[: len(kv) - back], 1)
 
     fingerprint = "fake"
 

@@ -80,7 +80,7 @@ class LeadingRunner:
 
     def __init__(self, runner: Runner, followers: Followers, room: int | None = None) -> None:
         self.card, self.chat, self.markers = runner.card, runner.chat, runner.markers
-        self.cuttable, self.fingerprint = runner.cuttable, runner.fingerprint
+        self.cuttable, self.steps_back, self.fingerprint = runner.cuttable, runner.steps_back, runner.fingerprint
         self._runner, self._shard, self._followers = runner, Shard(runner), followers
         self._gone: deque[int] = deque()
         memory = runner.memory()
@@ -92,8 +92,8 @@ class LeadingRunner:
     def fork(self, kv: Handle, length: int | None = None, cut: Cut | None = None) -> Handle:
         return self._handle(self._call("fork", kv.number, length, cut.state.number if cut else None))
 
-    def cut(self, kv: Handle) -> Cut:
-        cut: Cut = self._call("cut", kv.number)
+    def cut(self, kv: Handle, back: int = 0) -> Cut:
+        cut: Cut = self._call("cut", kv.number, back)
         return Cut(self._handle(cut.state), cut.nbytes)
 
     def trimmable(self, kv: Handle) -> bool:

@@ -58,9 +58,9 @@ class Shard:
         put = None if cut is None else Cut(self._states[cut], 0)
         return self._put(self.runner.fork(self._states[number], length, put))
 
-    def _cut(self, number: int) -> Cut:
+    def _cut(self, number: int, back: int) -> Cut:
         """A number is its state."""
-        cut = self.runner.cut(self._states[number])
+        cut = self.runner.cut(self._states[number], back)
         return Cut(self._put(cut.state), cut.nbytes)
 
     def _prefill(self, number: int, tokens: Sequence[int]) -> None:

@@ -25,6 +25,7 @@ from mlx_lm.generate import (
 from mlx_lm.models.cache import (
     KVCache,
     QuantizedKVCache,
+    RotatingKVCache,
     can_trim_prompt_cache,
     load_prompt_cache,
     make_prompt_cache,
@@ -251,6 +252,17 @@ def test_a_quantised_state_is_cut_and_saved_but_not_batched(wide: Any, tmp_path:
     assert [(layer.offset, layer.group_size, layer.bits) for layer in again] == [(len(PROMPT) - 10, 32, 8)] * len(kv)
     one, other = (wide(mx.array([[4, 5]]), cache=state) for state in (copy.deepcopy(kv), again))
     assert mx.array_equal(one, other)
+
+
+def test_a_window_holds_the_latest_chunk_beside_what_it_showed_before(window_model: Path) -> None:
+    """In order, up to `_idx`. With `keep`, the first tokens would stay for good."""
+    layer = computed(mlx_lm.load(str(window_model))[0], list(range(200)))[0]
+    assert type(layer) is RotatingKVCache
+    assert (layer.keep, layer.max_size, layer.offset) == (0, 64, 200)
+    keys, values = (mx.arange(30 * 32, dtype=mx.float32).reshape(1, 2, 30, 16) for _ in range(2))
+    layer.update_and_fetch(keys, values)
+    assert layer._idx == layer.keys.shape[2] == layer.values.shape[2] == 63 + 30
+    assert mx.array_equal(layer.keys[..., 63:, :], keys)
 
 
 def test_a_quantised_state_that_holds_nothing_cannot_tell_its_bytes() -> None:

@@ -45,12 +45,13 @@ def put(
     tokens: Tokens,
     *,
     ends: Collection[int] | None = None,
+    lasting: Collection[int] = (),
     kind: Kind = "assistant",
     nbytes: int = 1,
     session: str | None = None,
 ) -> list[Tokens]:
     """Stores a state that is the tokens themselves, and cuts that are its beginnings; returns those of the evicted."""
-    cuts = None if ends is None else {end: Cut(tuple(tokens[:end]), 0) for end in ends}
+    cuts = None if ends is None else {end: Cut(tuple(tokens[:end]), 0, end in lasting) for end in ends}
     gone = cache.store(tokens, tuple(tokens), nbytes=nbytes, kind=kind, cuts=cuts, session=session)
     return [list(entry.kv) for entry in gone if isinstance(entry.kv, tuple)]
 
@@ -196,6 +197,27 @@ def test_a_conversation_that_cannot_be_cut_back_keeps_the_cuts_of_its_last_turns
     assert len(entry.cuts or ()) == MOST_CUTS
     assert length(cache, [*LONG[:125], 1]) == 120
     assert length(cache, [*LONG[:60], 1]) == 0
+
+
+def test_cancels_do_not_push_out_the_cut_where_the_next_turn_starts() -> None:
+    cache = cache_of()
+    put(cache, LONG[:60], ends=[50, 60], lasting=[50])
+    for end in range(70, 140, 10):
+        put(cache, LONG[:end], ends=[end])
+    (entry,) = cache
+    assert sorted(entry.cuts or ()) == [50, 110, 120, 130]
+    put(cache, LONG[:150], ends=[140, 150], lasting=[140])
+    (entry,) = cache
+    assert sorted(entry.cuts or ()) == [120, 130, 140, 150]
+    assert length(cache, [*LONG[:145], 1]) == 140
+
+
+def test_a_place_that_lasts_does_so_whoever_comes_there_again() -> None:
+    cache = cache_of()
+    put(cache, LONG[:50], ends=[50], lasting=[50])
+    put(cache, LONG[:60], ends=[50, 60])
+    (entry,) = cache
+    assert [end for end, cut in (entry.cuts or {}).items() if cut.lasting] == [50]
 
 
 def test_a_cut_before_the_parting_beats_nothing_after_it() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlx_worker.engine import Event, Failed, Finished, Generating, Generation, Progress, TextPiece
+from mlx_worker.engine import Event, Failed, Finished, Generating, Generation, Progress, Prompt, TextPiece
 from mlx_worker.errors import NotReady
 from mlx_worker.jobs import Job, Limits
 from mlx_worker.turns import QUIET_SECONDS, Turns
@@ -136,6 +136,31 @@ def test_states_that_cannot_be_cut_back_are_kept_at_the_stable_places() -> None:
         (62, "assistant", [40, 59, 62]),
         (40, "system", [40]),
     ]
+
+
+def test_a_state_that_can_take_back_its_latest_chunk_is_not_stopped_for_the_tail() -> None:
+    bench = Bench(FakeRunner(cut_back=False, steps_back=True))
+    answered(bench, [*SYSTEM, *prompt(20, 500)], system_end=40)
+    assert [len(chunk) for chunk in bench.runner.prefilled] == [16, 16, 8, 16, 3]
+    assert [sorted(entry.cuts or ()) for entry in bench.turns.cache] == [[40, 59, 62], [40]]
+    bench.runner.prefilled.clear()
+    tail = [1000, 1001, 1002]
+    job = bench.ask(Generation(Prompt((*SYSTEM, *prompt(19, 500), *prompt(10, 700), *tail), 40, 69), 100))
+    bench.run()
+    assert bench.cached(job) == 59
+    assert [len(chunk) for chunk in bench.runner.prefilled] == [12]
+    assert bench.cached(answered(bench, [*SYSTEM, *prompt(19, 500), *prompt(10, 700), 5, 6, 7])) == 69
+
+
+def test_cancels_one_after_the_other_leave_the_place_where_the_turn_began() -> None:
+    bench = Bench(FakeRunner(cut_back=False))
+    answered(bench, prompt(60))
+    for chunks in range(1, 8):
+        job = bench.ask(generation([*prompt(59), *prompt(200, 500)]))
+        bench.run(turns=chunks)
+        job.cancelled = True
+        bench.run()
+    assert bench.cached(answered(bench, [*prompt(59), *prompt(20, 900)])) == 59
 
 
 def test_a_request_does_not_write_into_what_others_share() -> None:
