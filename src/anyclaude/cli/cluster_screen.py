@@ -50,7 +50,7 @@ _WORDS: Final = frozenset({"node", "state", "model", "breaker"})
 _LEAST: Final = 8  # columns of the terminal for a model
 _WIDEST_NODE: Final = 24
 _UNKNOWN: Final = "-"
-_ALONE: Final = "no proxy of yours runs here: TTFT is as the workers say, breakers are not known"
+_ALONE: Final = "no running proxy uses the cluster: TTFT as the workers say, breakers not known"
 _STYLES: Final = {
     "open": "red",
     "half-open": "yellow",

@@ -54,7 +54,8 @@ class Times:
 class BackendFigures:
     """Of the requests whose last word came from one backend. Tokens are those of whole answers.
 
-    retries: at another node of it. fallbacks: from it to another model or backend. failures: by status.
+    retries: at another node of it. fallbacks: from it to another model or backend. failures: by status. waits: requests
+    that waited for a node to have room, waited: for how many seconds together.
     """
 
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
@@ -65,6 +66,8 @@ class BackendFigures:
     output_tokens: int = 0
     retries: int = 0
     fallbacks: int = 0
+    waits: int = 0
+    waited: float = 0.0
 
 
 class Figures:
@@ -74,18 +77,23 @@ class Figures:
         self.started = time.time()
         self.streams = 0
         self.wholes = 0
-        self.by_backend: dict[str, BackendFigures] = {}
+        self.nobody = BackendFigures()
+        self.by_backend: dict[str, BackendFigures] = {NOBODY: self.nobody}
         self.errors: deque[Failing] = deque(maxlen=_KEPT)
         self.now = now
         self._redactor = redactor
 
     def of(self, backend: str) -> BackendFigures:
         """Told apart are the backends that there can be, and what belongs to none."""
-        name = backend if backend in _BACKENDS else NOBODY
-        found = self.by_backend.get(name)
-        if found is None:
-            found = self.by_backend[name] = BackendFigures()
-        return found
+        found = self.by_backend.get(backend)
+        if found is not None:
+            return found
+        return self.by_backend.setdefault(backend, BackendFigures()) if backend in _BACKENDS else self.nobody
+
+    def told(self) -> dict[str, BackendFigures]:
+        """By backend, those of which there is something to tell."""
+        by_backend = self.by_backend.items()
+        return {name: of for name, of in by_backend if of is not self.nobody or any(of.outcomes.values())}
 
     def began(self, stream: bool) -> None:
         if stream:
@@ -120,7 +128,7 @@ class CountingRecording:
 class CountingRecorder:
     """One request. feed and sent are those of the recorder behind it."""
 
-    __slots__ = ("_backend", "_began", "_figures", "_kept", "_stream", "_to", "feed", "sent")
+    __slots__ = ("_backend", "_began", "_figures", "_kept", "_of", "_stream", "_to", "feed", "sent")
 
     feed: Callable[[Iterable[Mapping[str, Any]]], None]
     sent: Callable[[Mapping[str, Any] | bytes], None]
@@ -131,23 +139,26 @@ class CountingRecorder:
         self._stream = stream
         self._began = figures.now()
         self._backend = self._to = ""
+        self._of = figures.nobody
         self.feed, self.sent = kept.feed, kept.sent
         figures.began(stream)
 
     def note(self, kind: str, **facts: Any) -> None:
         if kind == "route":
-            self._to = facts["to"]
-            self._backend = self._to.partition(":")[0]
-        elif kind == "fallback":
-            self._fell(facts["failed"])
+            self._goes(facts["to"])
         elif kind in ("usage", TOKENS):
             self._spent(facts)
+        elif kind == "fallback":
+            self._fell(facts["failed"])
+        elif kind == "queue":
+            self._of.waits += 1
+            self._of.waited += facts["seconds"]
         if kind != TOKENS:
             self._kept.note(kind, **facts)
 
     def mark(self, moment: str) -> None:
         if moment == "first_event":
-            self._figures.of(self._backend).first_event.add(self._figures.now() - self._began)
+            self._of.first_event.add(self._figures.now() - self._began)
         self._kept.mark(moment)
 
     def whole(self, body: Mapping[str, Any]) -> None:
@@ -157,19 +168,23 @@ class CountingRecorder:
         self._figures.ended(self._backend, self._stream, status, outcome, error)
         self._kept.finish(status, outcome, error)
 
+    def _goes(self, to: str) -> None:
+        self._to = to
+        backend = to.partition(":")[0]
+        if backend != self._backend:
+            self._backend, self._of = backend, self._figures.of(backend)
+
     def _fell(self, failed: str) -> None:
         """A node is named by its own name, what a plan holds as the route was."""
-        figures = self._figures.of(self._backend)
         if self._to.partition(":")[2] == failed:
-            figures.retries += 1
+            self._of.retries += 1
         else:
-            figures.fallbacks += 1
+            self._of.fallbacks += 1
 
     def _spent(self, facts: Mapping[str, Any]) -> None:
-        figures = self._figures.of(self._backend)
-        figures.prompt_tokens += _count(facts.get("prompt_tokens"))
-        figures.cached_tokens += _count(facts.get("cached_tokens"))
-        figures.output_tokens += _count(facts.get("output_tokens"))
+        self._of.prompt_tokens += _count(facts.get("prompt_tokens"))
+        self._of.cached_tokens += _count(facts.get("cached_tokens"))
+        self._of.output_tokens += _count(facts.get("output_tokens"))
 
 
 def _count(value: object) -> int:

@@ -82,7 +82,9 @@ def _requests(figures: Figures) -> Iterator[Family]:
     tokens = CounterMetricFamily("anyclaude_tokens", "Tokens of whole answers.", labels=["backend", "kind"])
     again = CounterMetricFamily("anyclaude_retries", "Requests sent to another node.", labels=["backend"])
     fell = CounterMetricFamily("anyclaude_fallbacks", "Requests sent to another backend or model.", labels=["backend"])
-    for name, of in figures.by_backend.items():
+    waits = CounterMetricFamily("anyclaude_queued", "Requests that waited for a node.", labels=["backend"])
+    waited = CounterMetricFamily("anyclaude_queued_seconds", "For so long, together.", labels=["backend"])
+    for name, of in figures.told().items():
         for outcome, count in of.outcomes.items():
             ended.add_metric([name, outcome], count)
         for status, count in of.failures.items():
@@ -93,7 +95,9 @@ def _requests(figures: Figures) -> Iterator[Family]:
         tokens.add_metric([name, "output"], of.output_tokens)
         again.add_metric([name], of.retries)
         fell.add_metric([name], of.fallbacks)
-    yield from (ended, failed, first, tokens, again, fell)
+        waits.add_metric([name], of.waits)
+        waited.add_metric([name], of.waited)
+    yield from (ended, failed, first, tokens, again, fell, waits, waited)
 
 
 def _buckets(times: Times) -> list[tuple[str, float]]:

@@ -27,7 +27,7 @@ def report(mode: str, figures: Figures, backends: Iterable[BackendStatus], redac
         "mode": mode,
         "in_flight": {"streams": figures.streams, "whole": figures.wholes},
         "backends": [_backend(one, redactor) for one in backends],
-        "requests": {name: _requests(of) for name, of in figures.by_backend.items()},
+        "requests": {name: _requests(of) for name, of in figures.told().items()},
         "errors": [asdict(failing) for failing in figures.errors],
     }
 
@@ -40,6 +40,7 @@ def _requests(of: BackendFigures) -> dict[str, Any]:
         "tokens": {"prompt": of.prompt_tokens, "cached": of.cached_tokens, "output": of.output_tokens},
         "retries": of.retries,
         "fallbacks": of.fallbacks,
+        "queued": {"count": of.waits, "seconds": of.waited},
     }
 
 

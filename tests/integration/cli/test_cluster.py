@@ -235,6 +235,7 @@ async def whole(proxy: Proxy, session: str) -> str:
 
 
 async def test_what_running_proxies_see_is_shown_together(worker: Worker, tmp_path: Path) -> None:
+    files = tmp_path / ".anyclaude" / "proxies"
     environ = {"MLX_CLUSTER_NODES": nodes(ours=worker.url)}
     async with (
         proxy_only(tmp_path, "mlx-cluster", **environ) as one,
@@ -256,10 +257,11 @@ async def test_what_running_proxies_see_is_shown_together(worker: Worker, tmp_pa
             assert proxy.token not in screen
             assert proxy.token not in json.dumps(told)
         assert one.token not in await two.end()
+        assert [file.name.partition("-")[0] for file in files.iterdir()] == [str(one.pid)]
         assert (await said(tmp_path, ours=worker.url))["proxies"] == 1
     after = await said(tmp_path, ours=worker.url)  # the first was killed, and left its file
     assert after["proxies"] == 0
-    assert list((tmp_path / ".anyclaude" / "proxies").iterdir()) == []
+    assert list(files.iterdir()) == []
     (node,) = after["nodes"]
     assert (node["by_proxies"], node["first_token"]["seen_by"]) == (None, "node")
     assert 0 < node["first_token"]["mean"] <= node["first_token"]["p95"]
@@ -280,7 +282,7 @@ async def test_watching_goes_on_when_a_proxy_ends(tmp_path: Path) -> None:
             async with watching as screen:
                 assert "closed" in await screen.until("as a running proxy sees them")
                 await proxy.end()
-                shown = await screen.until("no proxy of yours runs here")
+                shown = await screen.until("no running proxy uses the cluster")
                 assert "closed" not in shown
                 assert "1 of 1 nodes is ready" in shown
                 await screen.press("C-c")

@@ -18,6 +18,7 @@ HEALTH: dict[str, Any] = {
     "queued_prefill_tokens": 900,
     "prefill_tps": 800.5,
     "decode_tps": 40,
+    "first_token": {"count": 9, "mean": 0.5, "p95": 1.5},
     "memory": {"active": 7, "limit": 9},
     "instance": "abc",
 }
@@ -37,6 +38,7 @@ def test_all_that_our_worker_says() -> None:
     assert (report.state, report.model, report.context_length, report.supports_tools) == ("ready", "qwen", 32768, True)
     assert (report.active, report.waiting, report.room, report.queued_tokens) == (2, 1, 63, 900)
     assert (report.prefill_tps, report.decode_tps) == (800.5, 40.0)
+    assert (report.first_token_mean, report.first_token_p95) == (0.5, 1.5)
     assert (report.memory_used, report.memory_limit, report.instance) == (7, 9, "abc")
     assert (report.systems, report.sessions, report.hit_rate) == (frozenset({"one"}), {"s/main": 900}, 0.9)
     assert (report.cached_tokens, report_of(HEALTH, {}).cached_tokens) == (1440, None)

@@ -31,7 +31,7 @@ LOST = Seen("mini", "http://mini:8081", "lost", problem="nothing answers at http
 OTHER = Seen("llama", "http://llama:8080", "drained", Report(model="q"), drained=True)
 
 
-ALONE = "no proxy of yours runs here: TTFT is as the workers say, breakers are not known"
+ALONE = "no running proxy uses the cluster: TTFT as the workers say, breakers not known"
 
 
 def drawn(*seen: Seen, width: int, proxies: Together = NOBODY) -> list[str]:

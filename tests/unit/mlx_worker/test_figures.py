@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from mlx_worker.engine import EngineStatus, Finished, Memory, Progress, TextPiece
+from mlx_worker.engine import Drafted, EngineStatus, Finished, Memory, Progress, TextPiece
 from mlx_worker.fake_engine import FakeEngine
 from mlx_worker.prefix_cache import CacheFigures
 from mlx_worker.replies import CompletionReply, CountReply, ErrorReply, HealthReply, ModelsReply
@@ -34,12 +34,15 @@ async def test_the_figures() -> None:
         cancelled=1,
         cache=CacheFigures(2, 645, 1000, 22, 70, 100, 3),
         memory=Memory(1, 2, 3, 4, 5),
+        draft=Drafted(30, 20),
     )
     async with client_of(engine) as client:
         await asked(client)
         await asked(client, temperature=9)
         await client.get("/no/such/path")
         answer = await client.get("/metrics")
+        draft = (await client.get("/health")).json()["draft"]
+    assert draft == {"proposed": 30, "taken": 20}
     assert answer.headers["content-type"].startswith("text/plain")
     told = samples_of(answer.text)
     assert told["mlx_worker_requests_active"] == 2
@@ -49,12 +52,25 @@ async def test_the_figures() -> None:
     assert told["mlx_worker_memory_bytes{kind=limit}"] == 4
     assert told["mlx_worker_cached_prompt_tokens_total"] == 70
     assert told["mlx_worker_prefill_tokens_per_second"] == 12.5
+    assert told["mlx_worker_draft_proposed_tokens_total"] == 30
+    assert told["mlx_worker_draft_taken_tokens_total"] == 20
     assert "mlx_worker_decode_tokens_per_second" not in told
     assert told["mlx_worker_generated_tokens_total"] == 3
     assert told["mlx_worker_first_token_seconds_count"] == told["mlx_worker_answer_seconds_count"] == 1
     assert told["mlx_worker_http_responses_total{path=/v1/chat/completions}{status=400}"] == 1
     assert told["mlx_worker_http_responses_total{path=other}{status=404}"] == 1
     assert not any(name.startswith(("process_", "python_")) for name in told)
+
+
+async def test_health_says_how_soon_the_last_answers_began() -> None:
+    engine = FakeEngine([Progress(3, 4, 2), TextPiece("a"), Finished("stop", 3)])
+    async with client_of(engine) as client:
+        before = (await client.get("/health")).json()["first_token"]
+        await asked(client)
+        after = (await client.get("/health")).json()["first_token"]
+    assert before == {"count": 0, "mean": None, "p95": None}
+    assert after["count"] == 1
+    assert 0 <= after["mean"] == after["p95"] < 60
 
 
 async def test_every_answer_is_of_its_described_shape() -> None:
