@@ -32,11 +32,13 @@ FLEETS: Final[Mapping[str, Fleet]] = {
         Fleet("2 equal", (BIG,) * 2),
         Fleet("3 that keep 100k", (Spec(1500, 60, 100_000),) * 3),
         Fleet("3 equal, 5 failures", (BIG,) * 3, failures=5),
+        Fleet("3 equal, 1 flaky", (BIG,) * 3, flaky=0.3),
+        Fleet("1 flaky, not judged", (BIG,) * 3, flaky=0.3, judged=False),
         Fleet("50 mixed", (BIG,) * 20 + (MID,) * 20 + (SMALL,) * 10, 150, arrivals=60, prefixes=3, report_seconds=5),
         Fleet("1000 equal", (BIG,) * 1000, 5000, turns=4, arrivals=120, prefixes=5, report_seconds=30),
     )
 }
-USUAL: Final = [name for name in FLEETS if name != "1000 equal"]
+USUAL: Final = [name for name in FLEETS if name not in ("1000 equal", "1 flaky, not judged")]
 SCALES: Final = (3, 16, 64, 256, 1000)
 
 

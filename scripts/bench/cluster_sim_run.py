@@ -11,13 +11,17 @@ from typing import Final
 from cluster_sim_agents import AGENT_PREFIXES, MAIN_PREFIX, Agent, World
 from cluster_sim_nodes import Job, SimNode, Spec
 
+from anyclaude.cluster.health import Health
 from anyclaude.cluster.node import Answered, Ask
 from anyclaude.cluster.prefix_index import PrefixIndex
 from anyclaude.cluster.routing import Routing, make_strategy
 from anyclaude.cluster.warming import Warm
+from anyclaude.errors import UpstreamBroken
 
 FOUND_WELL: Final = 4.0
 """Seconds after which a node that is back is asked again: two probes."""
+
+FLAKY: Final = "n0"
 
 PREFIXES: Final = (("main", MAIN_PREFIX), *AGENT_PREFIXES.items())
 
@@ -27,6 +31,8 @@ class Fleet:
     """nodes: a Spec for each. arrivals: seconds over which the sessions begin. telling: whether nodes report.
 
     failures: so many times a node fails, for `down` seconds each. warming: whether idle nodes compute prefixes ahead.
+    flaky: the share of its requests that the first node fails when their first word is due; they are asked elsewhere.
+    judged: whether the strategies hear from `cluster.health` that it is degraded.
     """
 
     name: str
@@ -41,6 +47,8 @@ class Fleet:
     down: float = 60.0
     warming: bool = False
     proxies: int = 1
+    flaky: float = 0.0
+    judged: bool = True
 
 
 @dataclass(slots=True)
@@ -76,6 +84,7 @@ class Run:
             for n, spec in enumerate(fleet.nodes)
         }
         self._usable = dict.fromkeys(self.nodes)
+        self._health = Health()
         self._stranded: list[Job] = []
         self._where: dict[str, str] = {}
         self._main: list[Agent] = []
@@ -113,6 +122,8 @@ class Run:
 
     def _tell(self, node: SimNode, now: float) -> None:
         report = node.report(now)
+        if node.name == FLAKY:
+            self._health.probed(report, now)
         for routing in self.routings:
             routing.reported(node.name, report, now, rtt=0.001)
 
@@ -121,10 +132,12 @@ class Run:
         agent = (job.ask.session or "s0").partition("/")[0]
         return self.routings[int(agent.removeprefix("s")) % len(self.routings)]
 
-    def _ask(self, job: Job, now: float) -> None:
+    def _ask(self, job: Job, now: float, without: str = "") -> None:
         routing = self._routing_of(job)
+        usable = [name for name in self._usable if name != without] if without else self._usable
+        degraded = self._degraded(now)
         began = time.thread_time()
-        choice = routing.choose(job.ask, self._usable, now)
+        choice = routing.choose(job.ask, usable, now, degraded=degraded)
         self.result.decisions.append(1e6 * (time.thread_time() - began))
         if choice is None:
             self._stranded.append(job)
@@ -136,8 +149,24 @@ class Run:
         job.sent = routing.send(job.ask, choice, now)
         self.nodes[choice.node].arrive(job, now)
 
+    def _degraded(self, now: float) -> tuple[str, ...]:
+        judged = self.fleet.flaky and self.fleet.judged
+        return (FLAKY,) if judged and self._health.status(now) == "degraded" else ()
+
+    def _fails(self, job: Job, now: float) -> bool:
+        """Whether a flaky node gives an error in place of the first word; the request is asked elsewhere then."""
+        assert job.sent is not None
+        if job.sent.node != FLAKY or self._rng.random() >= self.fleet.flaky:
+            return False
+        del self.nodes[FLAKY].decoding[job]
+        self._routing_of(job).failed(job.sent, now)
+        self._health.failed(UpstreamBroken("it broke"), now)
+        self.result.again += 1
+        self.later(now, lambda at: self._ask(job, at, without=FLAKY))
+        return True
+
     def _first(self, job: Job, now: float) -> None:
-        if job.ahead:
+        if job.ahead or self._fails(job, now):
             return
         assert job.sent is not None
         self._routing_of(job).begun(job.sent, now)
@@ -151,6 +180,8 @@ class Run:
             return
         assert job.sent is not None
         assert job.first_at is not None
+        if job.sent.node == FLAKY:
+            self._health.answered(now)
         first = job.first_at - job.sent.at
         self._routing_of(job).answered(job.sent, Answered(first, job.tokens, job.cached, job.output), now)
         job.done(job, True, now)

@@ -7,10 +7,17 @@ from pathlib import Path
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench" / "cluster_sim.py"
 
 
+def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+
+
 def simulated(*arguments: str) -> dict[str, list[float]]:
     """By strategy: seconds to the first token (mean, p95, p99, mean of small ones), then the share from the cache."""
-    command = [sys.executable, str(SCRIPT), *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    return read(ran(*arguments))
+
+
+def read(ended: subprocess.CompletedProcess[str]) -> dict[str, list[float]]:
     rows = [line.strip("| ").split(" | ") for line in ended.stdout.splitlines() if line.startswith("| ")]
     return {row[1]: [float(cell.split()[0]) for cell in row[2:7]] for row in rows[1:]}
 
@@ -34,6 +41,18 @@ def test_two_proxies_that_share_nothing_hit_as_well_as_one() -> None:
     two = simulated("--fleet", "3 equal, 2 proxies", "--seeds", "3", "--strategy", "cache-aware")["cache-aware"]
     assert two[4] >= one[4] - 1
     assert two[0] <= 1.25 * one[0]
+
+
+def test_what_a_degraded_node_counts_for_spares_failures_and_costs_no_time() -> None:
+    arguments = ("--strategy", "cache-aware", "--seeds", "4", "--fleet")
+    judged, not_judged = (ran(*arguments, name) for name in ("3 equal, 1 flaky", "1 flaky, not judged"))
+    assert _asked_again(judged) <= 0.8 * _asked_again(not_judged)
+    assert read(judged)["cache-aware"][0] <= 1.1 * read(not_judged)["cache-aware"][0]
+
+
+def _asked_again(ended: subprocess.CompletedProcess[str]) -> int:
+    """What is told on stderr of requests that failed."""
+    return int(ended.stderr.partition("cache-aware: ")[2].split()[0])
 
 
 def test_a_run_can_be_repeated() -> None:
