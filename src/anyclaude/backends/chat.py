@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.http import Answer, Upstream, mapped
+from anyclaude.backends.mending import stages_of
 from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.prefix_watch import PrefixWatch
 from anyclaude.backends.reading import Batches, failure_of, says_nothing
@@ -28,13 +29,15 @@ from anyclaude.backends.status import BackendStatus
 from anyclaude.backends.tokens import Counter, TokenEstimate
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes, change_of, changed, known
+from anyclaude.convert.answer_reader import AnswerReader
 from anyclaude.convert.chunks import ChunkReader
 from anyclaude.convert.profile import Profile
 from anyclaude.convert.refusals import learnt, refused_parameter
+from anyclaude.convert.repetition import same_call_again
 from anyclaude.convert.request import convert_request
 from anyclaude.convert.tool_calls import ToolIds
 from anyclaude.errors import PromptTooLong, UpstreamBroken, UpstreamError, UpstreamRefusedUs, UpstreamRejected
-from anyclaude.wire.events import Failed, ModelEvent, UsageReport
+from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta, UsageReport
 from anyclaude.wire.json import decode_lenient, encode
 
 CURRENT_MODEL: Final = "current-model"
@@ -53,7 +56,7 @@ class _Accepted:
     """An answer that has begun, and the size in bytes of what it answers."""
 
     size: int
-    reader: ChunkReader
+    reader: AnswerReader
     batches: EventBatches
 
 
@@ -86,6 +89,10 @@ class ChatBackend:
     async def stream(
         self, request: Mapping[str, Any], caller: Caller, model: str | None = None
     ) -> AsyncIterator[EventBatches]:
+        if self._profile(model).repairs and (said := same_call_again(request)):
+            caller.journal.note("repair", what="the same call again: the turn was ended")
+            yield _one([TextDelta(said), Finished("end_turn")])
+            return
         request = self._own_words.restored(request)
         async with AsyncExitStack() as stack:
             accepted = await self._accepted(stack, request, caller, model)
@@ -171,7 +178,7 @@ class ChatBackend:
                 self._prefixes.look(request, body, caller)
             attempt = await stack.enter_async_context(AsyncExitStack())
             try:
-                return await self._attempt(attempt, request, body, caller, profile.context_window)
+                return await self._attempt(attempt, request, body, caller, profile)
             except (UpstreamRejected, UpstreamBroken) as error:
                 await attempt.aclose()
                 lessons += 1
@@ -195,18 +202,19 @@ class ChatBackend:
         request: Mapping[str, Any],
         body: Mapping[str, Any],
         caller: Caller,
-        window: int | None,
+        profile: Profile,
     ) -> _Accepted:
         encoded = encode(body)
         details_for = body["model"] if self.profile.reasoning_details else None
         stops = request.get("stop_sequences") or ()
-        reader = ChunkReader(ToolIds(tool_ids(request), mint_tool_id), stops, details_for)
+        chunks = ChunkReader(ToolIds(tool_ids(request), mint_tool_id), stops, details_for)
+        reader = AnswerReader(chunks, stages_of(request, caller) if profile.repairs else ())
         post = self._upstream.post("chat/completions", encoded, self.headers(caller), self._deadlines.first_event)
         answer = await stack.enter_async_context(post)
         caller.journal.mark("accepted")
         batches, begun = await self._open(answer, reader)
         if says_nothing(begun):
-            self._check_fit(len(encoded), reader.usage, window)
+            self._check_fit(len(encoded), reader.usage, profile.context_window)
         return _Accepted(len(encoded), reader, batches)
 
     def _check_fit(self, size: int, usage: UsageReport | None, window: int | None) -> None:
@@ -215,7 +223,7 @@ class ChatBackend:
         if window is not None and tokens >= window:
             raise PromptTooLong(tokens, window)
 
-    async def _open(self, answer: Answer, reader: ChunkReader) -> tuple[EventBatches, Sequence[ModelEvent]]:
+    async def _open(self, answer: Answer, reader: AnswerReader) -> tuple[EventBatches, Sequence[ModelEvent]]:
         """The batches of an answer, and the first of them that says something. Raises the error of one that has none.
 
         An answer that is not a stream is read here as a whole.
@@ -229,7 +237,7 @@ class ChatBackend:
         with mapped(self._upstream.origin):
             async with asyncio.timeout(self._deadlines.first_event):
                 events = reader.feed(decode_lenient(await answer.whole()))
-        events += reader.end()
+        events = [*events, *reader.end()]
         if isinstance(events[-1], Failed):
             raise events[-1].error
         return _one(events), events

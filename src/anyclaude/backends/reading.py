@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from anyclaude.config.model import Deadlines
-from anyclaude.convert.chunks import ChunkReader
+from anyclaude.convert.answer_reader import AnswerReader
 from anyclaude.errors import AnyclaudeError, UpstreamBroken, UpstreamTimeout
 from anyclaude.wire.events import Failed, Finished, ModelEvent, UsageReport
 from anyclaude.wire.json import decode_lenient
@@ -30,7 +30,7 @@ class Batches:
     the time that we wait counts against the upstream, not the time that a slow client makes it wait.
     """
 
-    def __init__(self, reads: AsyncIterator[bytes], reader: ChunkReader, deadlines: Deadlines, origin: str) -> None:
+    def __init__(self, reads: AsyncIterator[bytes], reader: AnswerReader, deadlines: Deadlines, origin: str) -> None:
         self._reads = reads
         self._reader = reader
         self._deadlines = deadlines
@@ -80,7 +80,7 @@ class Batches:
             self._patience = self._deadlines.progress
         return events
 
-    def _chunk(self, line: bytes) -> list[ModelEvent]:
+    def _chunk(self, line: bytes) -> Sequence[ModelEvent]:
         if line == b"[DONE]":
             return self._reader.done()
         if not line:

@@ -65,6 +65,7 @@ class ProfileChange(Frozen):
     context_window: Annotated[int, Field(gt=0)] | None = None
     max_output: Annotated[int, Field(gt=0)] | None = None
     refused: tuple[str, ...] | None = None
+    repairs: bool | None = None
 
 
 class Settings(Frozen):

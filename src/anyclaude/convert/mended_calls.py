@@ -4,7 +4,7 @@ Small models write `bash` for `Bash`, `functions.Read`, `"50"` for 50; Claude Co
 again, and a turn is lost (observed with 2.1.197). An answer without calls goes through as it is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +29,11 @@ def schemas_of(request: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 class MendedCalls:
-    """Of one answer. repairs: what was done so far."""
+    """A stage, for one answer. tell: called with each repair."""
 
-    def __init__(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
-        self.repairs: list[Repair] = []
+    def __init__(self, schemas: Mapping[str, Mapping[str, Any]], tell: Callable[[Repair], None]) -> None:
         self._schemas = schemas
+        self._tell = tell
         self._tool = ""
         self._arguments: MendedArguments | None = None  # of the call that is under way
 
@@ -60,14 +60,15 @@ class MendedCalls:
         self._arguments = MendedArguments(self._schemas.get(self._tool))
         if name is None or name == start.name:
             return start
-        self.repairs.append(Repair(name, f"name {start.name[:40]!r}"))
+        self._tell(Repair(name, f"name {start.name[:40]!r}"))
         return ToolCallStart(start.id, name)
 
     def _end(self, *, whole: bool) -> Iterable[str]:
         if self._arguments is None:
             return
         yield self._arguments.end(whole=whole)
-        self.repairs += [Repair(self._tool, what) for what in self._arguments.repairs]
+        for what in self._arguments.repairs:
+            self._tell(Repair(self._tool, what))
         self._arguments = None
 
 

@@ -37,6 +37,7 @@ class Profile:
     parameters: the optional parameters that the model takes, where the server lists them; None: all.
     refused: parameters that were refused once, and are not sent again.
     constants: fields added to every request as they stand.
+    repairs: what the model gets wrong in its answers is mended where it is certain what it means.
     """
 
     tools: bool = True
@@ -63,6 +64,7 @@ class Profile:
     parameters: frozenset[str] | None = None
     refused: frozenset[str] = frozenset()
     constants: Mapping[str, Any] = field(default_factory=dict)
+    repairs: bool = True
 
     def takes(self, parameter: str) -> bool:
         """Whether an optional parameter may be sent."""

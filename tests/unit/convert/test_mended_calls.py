@@ -35,8 +35,9 @@ REQUEST: dict[str, Any] = {
 
 
 def read(*events: ModelEvent) -> tuple[list[ModelEvent], list[Repair]]:
-    mending = MendedCalls(schemas_of(REQUEST))
-    return [out for event in events for out in mending.feed([event])], mending.repairs
+    repairs: list[Repair] = []
+    mending = MendedCalls(schemas_of(REQUEST), repairs.append)
+    return [out for event in events for out in mending.feed([event])], repairs
 
 
 def test_name_and_arguments_are_mended_and_told() -> None:
@@ -93,7 +94,7 @@ def test_an_unknown_tool_is_left_to_the_client() -> None:
 
 @pytest.mark.parametrize("reason", ["end_turn", "max_tokens"])
 def test_an_answer_without_calls_is_the_very_same(reason: StopReason) -> None:
-    mending = MendedCalls(schemas_of(REQUEST))
+    mending = MendedCalls(schemas_of(REQUEST), lambda repair: None)
     batch: Sequence[ModelEvent] = [TextDelta("Hi"), UsageReport(1, 0, 1), Finished(reason)]
     assert mending.feed(batch) is batch
 
