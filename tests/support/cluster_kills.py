@@ -38,7 +38,7 @@ class Result:
 
 async def kill_nodes(nodes: Sequence[Killable], kills: int, sessions: int = SESSIONS) -> Result:
     """Raises TimeoutError when a session is not answered any more. The nodes run before and after."""
-    backend = cluster_of([node.url for node in nodes], max_consecutive_failures=1)
+    backend = cluster_of([node.url for node in nodes], timeout_ms=5000, max_consecutive_failures=1)
     async with loaded(backend, sessions) as load:
         done = [await _kill_one(load, nodes, sessions) for _ in range(kills)]
     herds = [_visits_after(load, kill, done) for kill in done]

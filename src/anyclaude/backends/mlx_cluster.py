@@ -147,7 +147,7 @@ class MlxClusterBackend:
                 error = failure
                 log.warning("node %s did not answer: %s", node, failure.message)
                 caller.journal.note("fallback", failed=node, status=failure.status, error=failure.message)
-                if full_for(failure) is None:
+                if full_for(failure) is None or not going.member.is_ready(self._now()):
                     way.failed_at(node)
                     await asyncio.sleep(self._pause)
             else:
@@ -164,10 +164,11 @@ class MlxClusterBackend:
             return going
         way.tried.clear()
         way.turn = way.turn or self._queue.turn(way.ask)
-        began = self._now()
-        going = await self._queue.wait(way.turn)
-        caller.journal.note("queue", seconds=round(self._now() - began, 3), waiting=len(self._queue))
-        return going
+        began, waiting = self._now(), len(self._queue)
+        try:
+            return await self._queue.wait(way.turn)
+        finally:
+            caller.journal.note("queue", seconds=round(self._now() - began, 3), others=waiting)
 
     def _given_up(self, error: UpstreamError) -> UpstreamError:
         """What to tell when nobody is left, the last of whom said `error`. Claude Code repeats what is overloaded."""

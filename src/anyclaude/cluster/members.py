@@ -2,9 +2,10 @@
 
 `usable` has the one rule that is about all of them. A node that is up, ready and not drained is ejected while its
 breaker is open, but never more than half of those nodes: beyond that the fault is likelier the network's, the requests'
-or ours, and the few that are left would be buried. Nodes that cannot be reached, that load or drain are not ejected but
-absent: they are asked only when no other one is there. One that lies is never asked, because nobody would notice that
-another model answered.
+or ours, and the few that are left would be buried. Who failed at all others may ask an ejected one: he would come back
+a moment later, when those others are known to be gone. Nodes that cannot be reached, that load or drain are not ejected
+but absent: they are asked only when no other one is there. One that lies is never asked, because nobody would notice
+that another model answered.
 
 No task and no socket: whoever drives it asks `take_probes` what is due, and says what came of it.
 """
@@ -182,6 +183,8 @@ class Members:
         admitted, ejected = _parted(ready, now)
         kept = ejected[: max(0, len(ejected) - len(ready) // 2)]
         members = tuple(member for member in (*admitted, *kept) if member.id not in tried)
+        if not members and (left := [member for member in ejected if member.id not in tried]):
+            return Usable((left[0],), _ids(left[:1]), "last", f"the others failed: {left[0].id} is asked all the same")
         if not members:
             return self._last(now, tried, ("unhealthy",))  # one that is just back may be among them
         if not kept:

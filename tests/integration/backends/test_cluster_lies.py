@@ -176,6 +176,20 @@ async def test_nobody_there_is_told_at_once() -> None:
             await ask(fleet.backend)
 
 
+async def test_a_node_that_loads_is_not_waited_for_while_another_answers() -> None:
+    async def loads(connection: Connection) -> None:
+        await connection.send(whole(503, b'{"error": {"message": "the model is still loading"}}', Retry_After="2"))
+
+    loading = Player(health={**READY, "state": "loading"}, words=loads)
+    well = Player()
+    async with fleet_of(loading, well) as fleet:
+        await fleet.backend._fleet.ready()
+        well.health = {**READY, "state": "dead"}  # it is just back, and not believed yet
+        await well.until("/cache", 3)
+        await ask(fleet.backend)
+        assert loading.asked.count(COMPLETIONS) == 1
+
+
 async def test_who_waits_at_a_node_that_hangs_goes_elsewhere() -> None:
     hanging, well = Player(), Player()
     async with fleet_of(hanging, well) as fleet:

@@ -132,7 +132,10 @@ def test_who_may_be_asked(nodes: str, asked: str, rule: str) -> None:
     [
         ("well well", "well0", "well1"),
         ("well well", "well0 well1", ""),
-        ("failing well", "well1", ""),  # an open breaker is not for whoever has tried all others
+        ("failing well", "well1", "(failing0)"),  # else the request is lost, and repeated there a moment later
+        ("failing failing failing well", "well3", "(failing0)"),
+        ("failing failing well", "well2 failing0", "(failing1)"),
+        ("failing gone well", "well2 failing0", "(gone1)"),
         ("failing failing well", "well2", "(failing0)"),
         ("draining well", "well1", ""),
         ("gone loading drained", "drained2", "(loading1)"),
