@@ -13,7 +13,7 @@ class Recorder(Protocol):
     """One request. `finish` is called exactly once, as the last, also for a client that left."""
 
     def note(self, kind: str, **facts: Any) -> None:
-        """Something worth knowing: `route`, `prompt`, `fallback`, `learnt`, `repair`, `usage`, `warning`."""
+        """Something worth knowing: `route`, `prompt`, `fallback`, `queue`, `learnt`, `repair`, `usage`, `warning`."""
 
     def sent(self, body: Mapping[str, Any] | bytes) -> None:
         """The body that goes upstream, after the chain and the conversion. Called again for every further attempt."""
