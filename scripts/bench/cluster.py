@@ -41,7 +41,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="cluster-bench-") as folder:
             model = options.model or tiny_model.build(Path(folder) / "model").folder
-            with started(model, options.nodes, options.threads) as nodes:
+            with started(model, options.nodes, options.threads, options.cache_mb) as nodes:
                 _measure(nodes, load.sized(options.size), options.rounds, found)
     except (BenchError, AnyclaudeError, ExceptionGroup) as error:
         print(f"bench: {first_of(error)}", file=sys.stderr)
@@ -114,6 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1, help="of each worker's arithmetic; 0: as many as it likes")
+    parser.add_argument("--cache-mb", type=int, default=96, help="what each worker may keep; 0: as much as it likes")
     parser.add_argument("--model", type=Path, help="a folder; else a tiny model is made")
     parser.add_argument("--sessions", type=int, default=_USUAL.sessions)
     parser.add_argument("--turns", type=int, default=_USUAL.turns)

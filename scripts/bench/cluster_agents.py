@@ -35,8 +35,8 @@ class Load:
     turns: int = 20
     prefix: int = 7_000
     results: tuple[int, ...] = (75, 200, 500, 1_100)
-    arrivals: float = 10.0
-    thinking: float = 2.0
+    arrivals: float = 20.0
+    thinking: float = 4.0
     seed: int = 1
 
     def sized(self, factor: float) -> "Load":

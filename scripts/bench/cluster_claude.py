@@ -67,7 +67,7 @@ def _nodes(options: argparse.Namespace, folder: Path) -> AbstractContextManager[
     if options.model == SMOLLM:
         return started(prepared(lambda said: print(said, file=sys.stderr)), options.nodes, options.threads)
     model = tiny_model.build(folder / "model", options.model, context=CONTEXT).folder
-    return started(model, options.nodes, options.threads, TOLD)
+    return started(model, options.nodes, options.threads, kind=TOLD)
 
 
 async def _phase(urls: Sequence[str], strategy: str, folder: Path, options: argparse.Namespace) -> None:

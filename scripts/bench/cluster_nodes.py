@@ -59,12 +59,14 @@ class Nodes:
 
 
 @contextmanager
-def started(model: Path, count: int, threads: int, kind: str = OURS) -> Iterator[Nodes]:
+def started(model: Path, count: int, threads: int, cache_mb: int = 0, kind: str = OURS) -> Iterator[Nodes]:
     """So many equal workers, each of which has answered once. Raises BenchError.
 
-    threads: of each one's arithmetic, 0: as many as it likes.
+    threads: of each one's arithmetic; cache_mb: what each may keep, in 10^6 bytes; 0 of either: as much as it likes.
     """
     more = {"OPENBLAS_NUM_THREADS": str(threads)} if threads else {}
+    if cache_mb:
+        more["MLX_CACHE_BYTES"] = str(cache_mb * 10**6)
     with ExitStack() as stack:
         workers = [start(kind, model, stack, more) for _ in range(count)]
         for worker in workers:

@@ -96,6 +96,8 @@ def session(server: Server, size: Size) -> Figures:
     return {
         "cold": told[0].first,
         "next-turn": statistics.median(each.first for each in told[1:]),
+        "cold-cpu": told[0].cpu,
+        "next-turn-cpu": statistics.median(each.cpu for each in told[1:]),
         "computed": sum(each.computed for each in told) / told[-1].prompt,
     }
 

@@ -22,6 +22,8 @@ class Figure:
 FIGURES: Final[Mapping[str, Figure]] = {
     "cold": Figure("session", "first token, cold (s)"),
     "next-turn": Figure("session", "first token, next turns, median (s)"),
+    "cold-cpu": Figure("session", "CPU, cold (s)"),
+    "next-turn-cpu": Figure("session", "CPU, next turns, median (s)"),
     "computed": Figure("session", "tokens computed for each new one"),
     "same-system": Figure("shared", "first token, new session, same system (s)"),
     "short": Figure("contended", "first token, short behind long (s)"),

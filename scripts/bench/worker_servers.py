@@ -29,7 +29,10 @@ _NOTHING: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One answer. Times in seconds since the request was sent; `first` is the first event that is not a comment."""
+    """One answer. Times in seconds since the request was sent; `first` is the first event that is not a comment.
+
+    cpu: seconds that the server computed meanwhile, which other programs on the machine change little.
+    """
 
     first: float
     took: float
@@ -37,6 +40,7 @@ class Told:
     cached: int
     completion: int
     message: dict[str, Any]
+    cpu: float
 
     @property
     def computed(self) -> int:
@@ -51,14 +55,14 @@ class Server:
 
     def ask(self, messages: Sequence[Any], **fields: Any) -> Told:
         """A streamed answer at temperature 0, read to its end. Raises BenchError."""
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), self.child.cpu_seconds()
         events: list[tuple[float, dict[str, Any]]] = []
         with self.asked(messages, **fields) as answer:
             lines = (line for line in answer if line.startswith(b"data: {"))
             events.extend((time.perf_counter() - began, json.loads(line[6:])) for line in lines)
         if not events or "error" in events[-1][1]:
             raise BenchError(f"{self.name} gave no whole answer: {events[-1:]}")
-        return _told(events)
+        return _told(events, self.child.cpu_seconds() - cpu)
 
     @contextmanager
     def asked(self, messages: Sequence[Any], **fields: Any) -> Iterator[http.client.HTTPResponse]:
@@ -123,7 +127,7 @@ def _free_port() -> int:
         return port
 
 
-def _told(events: list[tuple[float, dict[str, Any]]]) -> Told:
+def _told(events: list[tuple[float, dict[str, Any]]], cpu: float) -> Told:
     message: dict[str, Any] = {"content": "", "tool_calls": []}
     usage: dict[str, Any] = {}
     for _, event in events:
@@ -131,7 +135,7 @@ def _told(events: list[tuple[float, dict[str, Any]]]) -> Told:
         for choice in event.get("choices") or ():
             _add(message, choice["delta"])
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    return Told(events[0][0], events[-1][0], usage["prompt_tokens"], cached, usage["completion_tokens"], message)
+    return Told(events[0][0], events[-1][0], usage["prompt_tokens"], cached, usage["completion_tokens"], message, cpu)
 
 
 def _add(message: dict[str, Any], delta: dict[str, Any]) -> None:
