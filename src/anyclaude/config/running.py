@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class Running:
     """A proxy that runs. started: seconds since 1970. token: what every request to it must carry.
 
-    host: the machine's name, because a home directory may be that of several machines.
+    host: the machine's name, because a home directory may be that of several machines: nobody removes another one's.
     """
 
     pid: int
@@ -103,26 +103,41 @@ def _looked_at(path: Path) -> Running | None:
     try:
         if os.fstat(opened).st_uid != os.getuid():
             return None
-        proxy = _read(os.read(opened, _LARGEST))
-        if proxy is not None and proxy.host != platform.node():
-            return None
-        if _is_left_over(opened) or (proxy is not None and not _lives(proxy.pid)):
+        proxy, held = _read(os.read(opened, _LARGEST)), _is_held(opened)
+        if _may_go(proxy, held):
             path.unlink(missing_ok=True)
-            return None
     except OSError:
         return None
     finally:
         os.close(opened)
-    return proxy
+    return proxy if proxy is not None and _runs(proxy, held) else None
 
 
-def _is_left_over(opened: int) -> bool:
-    """Whether nobody holds it. Where there are no locks nobody can say so."""
+def _runs(proxy: Running, held: bool | None) -> bool:
+    """As far as it can be told here. Where there are no locks only a process of this machine counts."""
+    return _lives(proxy.pid) and (held is True or (held is None and _is_from_here(proxy)))
+
+
+def _may_go(proxy: Running | None, held: bool | None) -> bool:
+    """Whether it is a leftover of this machine, or of nobody."""
+    if held or (proxy is not None and not _is_from_here(proxy)):
+        return False
+    return held is False or (proxy is not None and not _lives(proxy.pid))
+
+
+def _is_from_here(proxy: Running) -> bool:
+    return proxy.host == platform.node()
+
+
+def _is_held(opened: int) -> bool | None:
+    """Whether a process that runs holds the file; None where there are no locks."""
     try:
         fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
     except OSError:
-        return False
-    return True
+        return None
+    return False
 
 
 def _lives(pid: int) -> bool:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ with listed(pathlib.Path(sys.argv[1]), Running(os.getpid(), "http://127.0.0.1:1"
     print("listed", flush=True)
     sys.stdin.read()
 """
+
+
+def no_locks(*_: object) -> None:
+    raise OSError("no locks here")
 
 
 def files(home: Path) -> list[Path]:
@@ -76,9 +81,6 @@ def test_a_process_id_that_is_in_use_again_is_not_the_proxy(tmp_path: Path) -> N
 
 
 def test_without_locks_the_process_id_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_locks(*_: object) -> None:
-        raise OSError("no locks here")
-
     monkeypatch.setattr(fcntl, "flock", no_locks)
     path = left_over(tmp_path, pid=os.getpid())
     assert [proxy.pid for proxy in running(tmp_path)] == [os.getpid()]
@@ -118,10 +120,26 @@ def test_rubbish_is_removed(content: bytes, tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def test_those_of_another_machine_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("locks", [True, False])
+def test_those_of_another_machine_stay(locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not locks:
+        monkeypatch.setattr(fcntl, "flock", no_locks)
     left_over(tmp_path, host="another-machine")
     assert running(tmp_path) == []
     assert len(files(tmp_path)) == 1
+
+
+def test_a_machine_may_get_another_name_while_the_proxy_runs(tmp_path: Path) -> None:
+    renamed = replace(PROXY, host="as-it-was-called")
+    with listed(tmp_path, renamed):
+        assert running(tmp_path) == [renamed]
+
+
+def test_a_held_file_of_a_process_that_is_not_seen_here_stays(tmp_path: Path) -> None:
+    """It runs in another container."""
+    with listed(tmp_path, replace(PROXY, pid=2**31 - 1)):
+        assert running(tmp_path) == []
+        assert len(files(tmp_path)) == 1
 
 
 def test_a_link_leads_nowhere(tmp_path: Path) -> None:
