@@ -25,6 +25,9 @@ from mlx_worker.health import package_version
 from mlx_worker.listening import CannotServe, bound, listen, serve
 from mlx_worker.settings import Settings, SettingsError
 
+BOUNDED_ARENAS = {"MALLOC_ARENA_MAX": "2"}
+"""For glibc. It gives each thread an arena, and freed memory stays in the one that it came from: what each thread once
+held at most, the program would keep for all of them together."""
 STARTED_AGAIN = "MLX_WORKER_STARTED_AGAIN"  # guards against starting again for ever
 LAST_SECONDS = 20.0  # once stdin is closed: then it ends, whatever its threads do
 
@@ -113,7 +116,8 @@ def _start_again_with_fast_blas() -> None:
         return
     if added := blas.preload_environment(os.environ):
         program = [sys.executable, *sys.orig_argv[1:]]
-        os.execve(sys.executable, program, {**os.environ, **added, STARTED_AGAIN: "1"})  # noqa: S606 (our own program)
+        environment = {**BOUNDED_ARENAS, **os.environ, **added, STARTED_AGAIN: "1"}
+        os.execve(sys.executable, program, environment)  # noqa: S606 (our own program)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

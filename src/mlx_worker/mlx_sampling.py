@@ -2,15 +2,20 @@
 
 The mask of a grammar depends on the token before it, which the generator leaves on the device. So the model's next step
 is set going first, and the grammar is asked meanwhile: it costs time only where it takes longer than the model.
+
+mlx-lm's samplers are functions that MLX compiles, anew for each value of each setting, and keeps for ever: a client
+that sends a new temperature with each request would fill the memory, and on a CPU have everyone wait for the compiler,
+a second or more each time. Hence our own, of plain operations.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 import numpy as np
-from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_logits_processors, make_sampler
+from mlx_lm.sample_utils import make_logits_processors
 
 from mlx_worker.constraint import Constraint
 from mlx_worker.engine import Sampling, TokenLogprob
@@ -21,36 +26,68 @@ REPETITION_CONTEXT = 256
 
 
 def sampler_of(sampling: Sampling, vocabulary: int) -> Any:
-    greedy = sampling.temperature <= GREEDY_BELOW or sampling.top_p == 0  # mlx-lm takes a top_p of 0 for none
-    temperature = 0.0 if greedy else sampling.temperature
-    top_k = sampling.top_k if 0 < sampling.top_k < vocabulary else 0
-    if sampling.seed is None or not temperature:
-        return _shared_sampler(temperature, sampling.top_p, sampling.min_p, top_k)
-    return _seeded_sampler(sampling.seed % 2**64, temperature, sampling.top_p, sampling.min_p, top_k)
+    greedy = sampling.temperature <= GREEDY_BELOW or sampling.top_p == 0
+    if greedy:
+        return _likeliest
+    limits = Limits(sampling.top_p, sampling.min_p, sampling.top_k if 0 < sampling.top_k < vocabulary else 0)
+    if sampling.seed is None:
+        return _shared_sampler(sampling.temperature, limits)
+    return _seeded_sampler(sampling.seed % 2**64, sampling.temperature, limits)
+
+
+class Limits(NamedTuple):
+    """Which tokens may be sampled at all; see `limited`."""
+
+    top_p: float
+    min_p: float
+    top_k: int
+
+
+def _likeliest(logprobs: Any) -> Any:
+    return mx.argmax(logprobs, axis=-1)
 
 
 @lru_cache(maxsize=32)
-def _shared_sampler(temperature: float, top_p: float, min_p: float, top_k: int) -> Any:
+def _shared_sampler(temperature: float, limits: Limits) -> Any:
     """One object for equal settings: the generator samples a batch at once when all its samplers are the same."""
-    return make_sampler(temperature, top_p=top_p, min_p=min_p, top_k=top_k)
+    return lambda logprobs: mx.random.categorical(limited(logprobs, limits) * (1 / temperature))
 
 
-def _seeded_sampler(seed: int, temperature: float, top_p: float, min_p: float, top_k: int) -> Any:
-    """As `make_sampler`, with a random stream of its own, so that a batch's other members do not disturb it."""
+def _seeded_sampler(seed: int, temperature: float, limits: Limits) -> Any:
+    """With a random stream of its own, so that a batch's other members do not disturb it."""
     key = mx.random.key(seed)
 
     def sample(logprobs: Any) -> Any:
         nonlocal key
         key, now = mx.random.split(key)
-        if 0 < top_p < 1:
-            logprobs = apply_top_p(logprobs, top_p)
-        if min_p:
-            logprobs = apply_min_p(logprobs, min_p)
-        if top_k:
-            logprobs = apply_top_k(logprobs, top_k)
-        return mx.random.categorical(logprobs * (1 / temperature), key=now)
+        return mx.random.categorical(limited(logprobs, limits) * (1 / temperature), key=now)
 
     return sample
+
+
+def limited(logprobs: Any, limits: Limits) -> Any:
+    """Only the likeliest tokens that have `top_p` of the probability together, of these those with at least `min_p` of
+    the likeliest one's, of these the `top_k` likeliest; among equals at a limit, all."""
+    if 0 < limits.top_p < 1:
+        logprobs = _at_least(_nucleus_end(logprobs, limits.top_p), logprobs)
+    if limits.min_p:
+        logprobs = _at_least(logprobs.max(axis=-1, keepdims=True) + math.log(limits.min_p), logprobs)
+    if limits.top_k:
+        logprobs = _at_least(mx.topk(logprobs, limits.top_k, axis=-1).min(axis=-1, keepdims=True), logprobs)
+    return logprobs
+
+
+def _at_least(bound: Any, logprobs: Any) -> Any:
+    return mx.where(logprobs < bound, -float("inf"), logprobs)
+
+
+def _nucleus_end(logprobs: Any, share: float) -> Any:
+    """The log probability of the last token that is needed for that share of the whole."""
+    ordered = -mx.sort(-logprobs, axis=-1)
+    probabilities = mx.exp(ordered.astype(mx.float32))
+    before = mx.cumsum(probabilities, axis=-1, inclusive=False)
+    needed = before < share * probabilities.sum(axis=-1, keepdims=True)
+    return mx.where(needed, ordered, float("inf")).min(axis=-1, keepdims=True)
 
 
 def penalties_of(sampling: Sampling, vocabulary: int) -> list[Any]:

@@ -12,7 +12,7 @@ import httpx
 import jsonschema
 
 from tests.support.filler import filler
-from tests.support.worker import Worker
+from tests.support.worker import DEADLINE
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -25,24 +25,30 @@ _PARAMETERS: Any = {
 }
 _FORECAST = {"type": "function", "function": {"name": "forecast", "parameters": _PARAMETERS}}
 _SYSTEMS = 6
-_WEIGHTS = {"known": 6, "long": 3, "leave": 4, "call": 2, "too long": 1, "wrong": 1}
+WEIGHTS: Mapping[str, int] = {"known": 6, "long": 3, "leave": 4, "call": 2, "too long": 1, "wrong": 1}
 
 
 @dataclass
 class Soak:
-    """`outcomes` counts what came of the requests; `wrong` holds what should not have come."""
+    """Of the worker at `url`. `outcomes` counts what came of the requests; `wrong` holds what should not have come."""
 
-    worker: Worker
+    url: str
+    weights: Mapping[str, int] = field(default_factory=lambda: WEIGHTS)
     alone: dict[str, Any] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
     def run(self, requests: int, together: int = 8, seed: int = 1) -> None:
         """First every known question alone, then all kinds at once."""
-        self.alone = {question: _message(self.worker.ask(_known(question), max_tokens=40)) for question in QUESTIONS}
         chosen = random.Random(seed)
-        kinds = chosen.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=requests)
-        with ThreadPoolExecutor(together) as pool, self.worker.client() as client:
+        kinds = chosen.choices(list(self.weights), list(self.weights.values()), k=requests)
+        with (
+            httpx.Client(base_url=self.url, trust_env=False, timeout=DEADLINE) as client,
+            ThreadPoolExecutor(together) as pool,
+        ):
+            self.alone = {
+                question: _message(_posted(client, _known(question), max_tokens=40)) for question in QUESTIONS
+            }
             for one in [pool.submit(self._one, kind, chosen.randrange(1 << 30), client) for kind in kinds]:
                 one.result()
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from mlx_worker import blas
@@ -78,6 +79,14 @@ def test_the_fast_blas_is_in_use_where_there_is_one(tmp_path: Path, model: Path)
         except urllib.error.HTTPError as still_loading:
             body = still_loading.read()
         assert json.loads(body)["blas"]["fast"] == (sys.platform == "darwin" or blas.find_library() is not None)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or blas.find_library() is None, reason="it does not start itself again here"
+)
+def test_freed_memory_does_not_pile_up_in_an_arena_for_each_thread(tmp_path: Path, model: Path) -> None:
+    with worker(tmp_path, model) as (started, _):
+        assert psutil.Process(started.pid).environ()["MALLOC_ARENA_MAX"] == "2"
 
 
 def test_it_ends_when_its_parent_is_gone(tmp_path: Path, model: Path) -> None:
