@@ -75,3 +75,17 @@ def _visits_after(load: Load, kill: Kill, kills: Sequence[Kill]) -> list[tuple[f
     visits = [visit for visit in load.visits if visit.node == kill.node and kill.back < visit.at < end]
     begun = min((visit.begun for visit in visits if visit.begun), default=float("inf"))
     return [(visit.at, begun) for visit in visits if not visit.alone]
+
+
+async def flap(load: Load, node: Killable, times: int, answers: int) -> None:
+    """Down and up again, each for as long as it takes the others to answer so many requests."""
+    for _ in range(times):
+        await asyncio.to_thread(node.kill)
+        await _more(load, answers)
+        await asyncio.to_thread(node.start)
+        await _more(load, answers)
+
+
+async def _more(load: Load, answers: int) -> None:
+    reached = load.outcomes().total() + answers
+    await load.until(lambda: load.outcomes().total() >= reached)

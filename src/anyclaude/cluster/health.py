@@ -138,8 +138,9 @@ class Health:
         self.gave_sign()
 
     def gave_sign(self) -> None:
-        """It sent content: it lives, however slow it is to answer probes. This alone brings no node back."""
+        """It sent content: it lives, however slow its probes are. That brings no node back, but a probe is due then."""
         self._bad = 0
+        self._in_doubt = self._in_doubt or not self.up
 
     def failed(self, error: BaseException, now: float) -> None:
         """A request failed. What does not speak against the node is left out; a refusal for its state makes us look."""

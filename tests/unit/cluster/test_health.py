@@ -265,3 +265,12 @@ def test_asking_changes_nothing(state: NodeState, later: float) -> None:
     health.probed(replace(READY, state=state), 0.0)
     first = (health.status(later), health.reason(later), health.trust(later))
     assert first == (health.status(later), health.reason(later), health.trust(later))
+
+
+def test_a_node_that_answers_though_it_is_not_believed_to_be_there_is_looked_at_soon() -> None:
+    health = Health(HealthRules(interval=30.0))
+    health.missed("refused", 0.0)
+    assert health.probe_at(0.0) == 30.0
+    health.answered(1.0)
+    assert not health.up
+    assert health.probe_at(1.0) == 1.0
