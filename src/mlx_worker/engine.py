@@ -193,6 +193,14 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Drafted:
+    """Tokens since the start: those that a draft model proposed, and of these those that the model said too."""
+
+    proposed: int
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
 class CachedPrefix:
     """One entry of the prefix cache. hash: of its tokens; system_hash: of the request that it began with, if known.
 
@@ -236,6 +244,7 @@ class EngineStatus:
     average_seconds: float = 0.0
     cache: CacheFigures | None = None
     memory: Memory | None = None
+    draft: Drafted | None = None
 
 
 class Engine(Protocol):

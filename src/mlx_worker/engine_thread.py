@@ -143,6 +143,7 @@ class EngineThread:
             average_seconds=figures.average_seconds,
             cache=turns.cache.figures() if turns else None,
             memory=self._memory(self._runner.memory().limit) if self._memory and self._runner else None,
+            draft=self._runner.drafted if self._runner else None,
         )
 
     def _room(self, active: int) -> int:

@@ -61,6 +61,7 @@ def full_report(engine: Engine, blas: Blas, first_tokens: Sequence[float] = ()) 
         "first_token": _first_token(first_tokens),
         "heartbeat_age": round(status.heartbeat_age, 3),
         "memory": asdict(status.memory) if status.memory else None,
+        "draft": asdict(status.draft) if status.draft else None,
         "blas": {"name": blas.name, "fast": blas.fast, "advice": blas.advice},
         "version": package_version(),
         "instance": INSTANCE,

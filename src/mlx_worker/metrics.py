@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, StateSetMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from mlx_worker.engine import Engine, EngineStatus, Memory
+from mlx_worker.engine import Drafted, Engine, EngineStatus, Memory
 from mlx_worker.prefix_cache import CacheFigures
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -100,6 +100,8 @@ class EngineCollector:
             yield from _cache(status.cache)
         if status.memory is not None:
             yield _memory(status.memory)
+        if status.draft is not None:
+            yield from _draft(status.draft)
 
 
 def _outcomes(status: EngineStatus) -> CounterMetricFamily:
@@ -135,6 +137,11 @@ def _cache(figures: CacheFigures) -> Iterator[Family]:
     yield CounterMetricFamily("mlx_worker_cache_evictions", "Prefixes that had to go for others.", figures.evicted)
     yield CounterMetricFamily("mlx_worker_prompt_tokens", "Tokens of prompts.", figures.prompt_tokens)
     yield CounterMetricFamily("mlx_worker_cached_prompt_tokens", "Those that came from the cache.", figures.hit_tokens)
+
+
+def _draft(draft: Drafted) -> Iterator[Family]:
+    yield CounterMetricFamily("mlx_worker_draft_proposed_tokens", "Tokens proposed by the draft model.", draft.proposed)
+    yield CounterMetricFamily("mlx_worker_draft_taken_tokens", "Those that the model said too.", draft.taken)
 
 
 def _memory(memory: Memory) -> GaugeMetricFamily:

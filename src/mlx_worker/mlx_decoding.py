@@ -9,7 +9,6 @@
   places that are thrown away, which random streams and grammars do not survive, hence the loop of our own.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -19,9 +18,8 @@ from mlx_lm.generate import GenerationBatch, generate_step, generation_stream
 from mlx_lm.utils import maybe_set_recommended_wired_limit
 
 from mlx_worker import mlx_states
+from mlx_worker.engine import Drafted
 from mlx_worker.mlx_sampling import REPETITION_CONTEXT, GrammarMask
-
-log = logging.getLogger("mlx_worker")
 
 AHEAD: Final = 3
 """Tokens proposed at a time. Each costs a pass of the draft, and the later ones are taken ever less often."""
@@ -87,12 +85,12 @@ def _remembering(before: Any, processor: Processor) -> Processor:
 class DraftDecoder:
     """A state is the layers of both models, the large one's first. Both must be able to be cut back.
 
-    vocabulary: how many tokens both models know. proposed, taken: tokens since the start.
+    vocabulary: how many tokens both models know.
     """
 
     def __init__(self, model: Any, draft: Any, vocabulary: int) -> None:
         self._model, self._draft, self._vocabulary = model, draft, vocabulary
-        self.proposed = self.taken = 0
+        self.drafted = Drafted(0, 0)
 
     def compute(self, kv: Any, tokens: Sequence[int]) -> None:
         for model, layers in self._parts(kv):
@@ -108,11 +106,11 @@ class DraftDecoder:
                 logits = model(mx.concatenate([mx.array(unseen[-1:], mx.uint32), *proposal])[None], cache=layers)[0]
             mx.eval(logits, proposal)
             proposed = [int(token.item()) for token in proposal]
-            self.proposed += len(proposed)
+            self._count(len(proposed), 0)
             for taken in range(len(proposed) + 1):
                 token, logprobs = choice.make(logits[taken : taken + 1])
                 agreed = token in proposed[taken : taken + 1]
-                self.taken += agreed
+                self._count(0, int(agreed))
                 left -= 1
                 yield token, logprobs
                 if not agreed:
@@ -126,8 +124,12 @@ class DraftDecoder:
         length = max(min(len(tokens) - 1, *(layer.offset for layer in kv)), 0)
         for layer in kv:
             layer.trim(layer.offset - length)
-        log.info("of %d tokens that the draft model proposed so far, %d were taken", self.proposed, self.taken)
         return tokens[:length]
+
+    def _count(self, proposed: int, taken: int) -> None:
+        """One value at a time: it is read by others, too."""
+        before = self.drafted
+        self.drafted = Drafted(before.proposed + proposed, before.taken + taken)
 
     def _parts(self, kv: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         count = len(self._model.layers)

@@ -21,7 +21,7 @@ from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache
 from mlx_worker import mlx_states
 from mlx_worker.chat_template import TokenizerTemplate
 from mlx_worker.constraint import Constraint
-from mlx_worker.engine import AnswerShape, Generation, ModelCard, Prompt
+from mlx_worker.engine import AnswerShape, Drafted, Generation, ModelCard, Prompt
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.grammars import grammars_of
 from mlx_worker.mlx_sampling import GrammarMask, logprob_of, penalties_of, sampler_of
@@ -88,6 +88,10 @@ class MlxRunner:
 
     def load(self, file: Path) -> tuple[Any, Mapping[int, Cut] | None]:
         return mlx_states.load(file)
+
+    @property
+    def drafted(self) -> Drafted | None:
+        return None
 
     def memory(self) -> Memory:
         return Memory(mx.get_active_memory(), self._memory_limit)

@@ -15,7 +15,7 @@ import mlx.core as mx
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
 from mlx_worker import mlx_states
-from mlx_worker.engine import ModelCard
+from mlx_worker.engine import Drafted, ModelCard
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.jobs import Limits
 from mlx_worker.mlx_decoding import Decoder, DraftDecoder, PlainDecoder, SoloGenerator
@@ -91,6 +91,10 @@ class SoloRunner(MlxRunner):
 
     def _new_generator(self) -> Any:
         return SoloGenerator(self._decoder)
+
+    @property
+    def drafted(self) -> Drafted | None:
+        return self._decoder.drafted if isinstance(self._decoder, DraftDecoder) else None
 
     def new_kv(self) -> Any:
         return [layer for kept in self._kept for layer in kept.new()]

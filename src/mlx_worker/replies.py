@@ -183,6 +183,7 @@ class HealthReply(BaseModel):
     first_token: dict[str, float | None] | None = None
     heartbeat_age: float | None = None
     memory: dict[str, int] | None = None
+    draft: dict[str, int] | None = None
     health: dict[str, Any] = Field(default_factory=dict)
     cache: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mlx_worker.call_reader import CallReader
-from mlx_worker.engine import AnswerShape, Generation, ModelCard, TokenLogprob
+from mlx_worker.engine import AnswerShape, Drafted, Generation, ModelCard, TokenLogprob
 from mlx_worker.prefix_entry import Cut
 from mlx_worker.prompts import ChatTemplate
 
@@ -125,6 +125,11 @@ class Runner(Protocol):
         ...
 
     def memory(self) -> Memory: ...
+
+    @property
+    def drafted(self) -> Drafted | None:
+        """What a draft model was good for, None without one. May be asked from any thread."""
+        ...
 
     def prefill(self, kv: Any, tokens: Sequence[int]) -> None:
         """Compute tokens into `kv`. Evaluated when it returns."""

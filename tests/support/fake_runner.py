@@ -102,6 +102,7 @@ class FakeRunner:
         return Cut(kv[: len(kv) - back], 1)
 
     fingerprint = "fake"
+    drafted = None
 
     def save(self, file: Path, kv: list[int], cuts: Mapping[int, Cut] | None, head: Mapping[str, str]) -> None:
         """The head as in a safetensors file, then the state."""

@@ -108,6 +108,9 @@ class LeadingRunner:
     def load(self, file: Path) -> tuple[Handle, Mapping[int, Cut] | None]:
         raise OSError(NO_DISK)
 
+    drafted = None
+    """A model that is split has no draft model beside it."""
+
     def memory(self) -> Memory:
         return Memory(self._runner.memory().used, self._limit)
 

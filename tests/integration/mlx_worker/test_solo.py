@@ -2,7 +2,6 @@
 written to disk; and what is said, beside what the same model says without."""
 
 import json
-import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ import pytest
 from mlx_worker.engine import (
     AnswerShape,
     Conversation,
+    Drafted,
     Event,
     Finished,
     Generation,
@@ -322,13 +322,14 @@ def test_what_is_left_of_an_answer_is_what_was_said(helped: MlxRunner, tokens: i
             assert mx.allclose(part, like, atol=1e-3)
 
 
-def test_what_the_draft_was_good_for_is_in_the_log(trained_model: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "mlx_worker")
+def test_what_the_draft_was_good_for_is_told(trained_model: Path, caplog: pytest.LogCaptureFixture) -> None:
     runner = load_as_set(trained_model, Limits(draft_model=trained_model))
     assert "one answer is decoded at a time, with the draft model trained" in caplog.text
+    assert runner.drafted == Drafted(0, 0)
     heard(runner, asked(runner, "hi"))
-    proposed, taken = caplog.messages[-1].split()[1], caplog.messages[-1].split()[-3]
-    assert int(proposed) >= int(taken) > 10
+    assert runner.drafted is not None
+    assert runner.drafted.proposed >= runner.drafted.taken > 10
+    assert load_as_set(trained_model, Limits(kv_bits=8)).drafted is None
 
 
 def test_a_failed_step_leaves_nothing_behind(trained_model: Path) -> None:
