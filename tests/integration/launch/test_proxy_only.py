@@ -100,6 +100,7 @@ async def test_the_token_can_be_chosen_and_is_nowhere_else(home: Path) -> None:
     [log] = (home / ".anyclaude/logs").iterdir()
     assert "canary" not in log.read_text()
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert list((home / ".anyclaude/proxies").iterdir()) == []  # by whose file it was found
 
 
 async def test_an_answer_under_way_is_finished_first(home: Path) -> None:
