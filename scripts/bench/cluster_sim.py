@@ -31,6 +31,8 @@ FLEETS: Final[Mapping[str, Fleet]] = {
         Fleet("big, mid, small", (Spec(1500, 60, 600_000), MID, SMALL)),
         Fleet("2 equal", (BIG,) * 2),
         Fleet("3 that keep 100k", (Spec(1500, 60, 100_000),) * 3),
+        Fleet("3 that keep all", (Spec(1500, 60, 10**9),) * 3),
+        Fleet("3 equal, 5 sessions", (BIG,) * 3, 5),
         Fleet("3 equal, 5 failures", (BIG,) * 3, failures=5),
         Fleet("3 equal, 1 flaky", (BIG,) * 3, flaky=0.3),
         Fleet("1 flaky, not judged", (BIG,) * 3, flaky=0.3, judged=False),
