@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ async def samples(client: Client) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def cluster_of(upstreams: Sequence[OpenAIUpstream], **how: Any) -> AsyncIterator[Client]:
+async def cluster_of(upstreams: Sequence[OpenAIUpstream], interval: int = 60_000, **how: Any) -> AsyncIterator[Client]:
     nodes = tuple(
         Node.model_validate({"id": f"n{number}", "url": one.url, "token": NODE_TOKEN})
         for number, one in enumerate(upstreams)
@@ -61,7 +61,7 @@ async def cluster_of(upstreams: Sequence[OpenAIUpstream], **how: Any) -> AsyncIt
     settings = MlxCluster(
         discovery=Discovery(nodes=nodes),
         routing=Routing(strategy="round-robin", retry_delay_ms=0),
-        health=Health(check_interval_ms=60_000),
+        health=Health(check_interval_ms=interval),
     )
     backend = MlxClusterBackend(settings, None, Deadlines())
     await backend.ready()
@@ -124,11 +124,12 @@ class Alike(OpenAIUpstream):
     """Answers every request alike, once it had no room for so many."""
 
     full = 0
+    says = Refusal(503, "full")
 
     async def _next_line(self, asked: Asked) -> Reply | Refusal:
         self.asked.append(asked)
         if len(self.asked) <= self.full:
-            return Refusal(503, "full")
+            return self.says
         return reply(Says("Hi"), usage=Usage(100, 80, 7))
 
 
@@ -157,6 +158,31 @@ async def test_tokens_nodes_and_retries_of_a_cluster() -> None:
     assert figures["anyclaude_node_answers_total n0"] + figures["anyclaude_node_answers_total n1"] == 4
     assert figures["anyclaude_node_breaker closed n0"] == 1
     assert figures["anyclaude_node_status healthy n1"] == 1
+
+
+async def test_a_node_that_fails_and_one_that_goes() -> None:
+    async with Alike("m") as one, AsyncExitStack() as stack:
+        two = await stack.enter_async_context(Alike("m"))
+        one.full, one.says = 100, Refusal(500, "it broke")
+        async with cluster_of([one, two], interval=100) as client:
+            for _ in range(8):
+                await client.events()
+            told, figures = await status(client), await samples(client)
+            await stack.aclose()
+            async with asyncio.timeout(30):
+                while "anyclaude_node_events_total lost n1" not in (gone := await samples(client)):
+                    pass
+    bad, good = told["backends"][0]["nodes"]
+    assert (bad["breaker"], bad["failed"], bad["answered"]) == ("open", 3, 0)
+    assert bad["lately"] == {"requests": 3, "failures": 3}
+    assert bad["first_token"] == {"count": 0, "mean": None, "p95": None}
+    assert bad["reason"].startswith("its last requests failed; it is tried again in")
+    assert (good["breaker"], good["answered"], good["reason"]) == ("closed", 8, None)
+    assert told["requests"]["mlx-cluster"]["retries"] == 3
+    assert figures["anyclaude_node_breaker open n0"] == 1
+    assert figures["anyclaude_node_failures_total n0"] == 3
+    assert gone["anyclaude_node_events_total lost n1"] == 1
+    assert gone["anyclaude_node_status unhealthy n1"] == 1
 
 
 async def test_tokens_of_claude_itself() -> None:
