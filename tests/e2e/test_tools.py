@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.support.claude_code import ClaudeCode
 from tests.support.openai_upstream import Asked, OpenAIUpstream
+from tests.support.pdf import pdf
 from tests.support.script import Calls, Reply, Says, Thinks, Together, calls, reply
 
 
@@ -81,6 +82,35 @@ async def test_an_image_reaches_the_model(claude: ClaudeCode, upstream: OpenAIUp
     parts = [part for message in upstream.asked[1].messages for part in parts_of(message)]
     urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     assert [url.partition(";")[0] for url in urls] == ["data:image/png"]
+
+
+async def test_a_pdf_reaches_the_model_as_text(claude: ClaudeCode, upstream: OpenAIUpstream) -> None:
+    terms = claude.work / "terms.pdf"
+    terms.write_bytes(pdf(["Books are lent for a week.", "Then they come back."]))
+    upstream.script(reply(calls("Read", file_path=str(terms))), reply(Says("A week.")))
+    answer = await claude.ask("For how long are books lent, by terms.pdf?")
+    assert answer.text == "A week."
+    said = str(upstream.asked[1].messages)
+    assert "Books are lent for a week." in said
+    assert "page 2 of 2" in said
+
+
+async def test_names_and_arguments_that_are_not_quite_right_are_mended(
+    claude: ClaudeCode, upstream: OpenAIUpstream
+) -> None:
+    """Each of them would be an error of Claude Code's, and a turn lost."""
+    path = str(claude.work / "note.txt")
+    upstream.script(
+        reply(Calls("functions.write", f"{{'file_path': '{path}', content: \"one\\ntwo\\n\",}}")),
+        reply(Calls("read", f'{{"filePath": "{path}", "limit": "1", "why": "to see"')),
+        lambda asked: reply(Says(f"It holds: {asked.tool_results()[-1]}")),
+    )
+    answer = await claude.ask("Write a note, and read it")
+    assert (claude.work / "note.txt").read_text() == "one\ntwo\n"
+    assert answer.text is not None
+    assert "one" in answer.text
+    assert "two" not in answer.text
+    assert "Error" not in answer.text
 
 
 async def test_a_model_without_eyes_is_told(claude: ClaudeCode, upstream: OpenAIUpstream) -> None:

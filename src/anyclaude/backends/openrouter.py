@@ -25,6 +25,7 @@ from anyclaude.errors import SetupError, UpstreamError, UpstreamRefusedUs
 # declared with `none` because some providers (Bedrock) refuse past calls of tools that are not. Where the list says
 # that a model does not take `tool_choice`, nobody would enforce it, so there the tools are left out.
 PROFILE: Final = Profile(
+    documents=True,  # https://openrouter.ai/docs/features/multimodal/pdfs: for any model
     top_k=True,
     none_tool_choice=True,
     reasoning_details=True,

@@ -5,6 +5,7 @@ from typing import Final
 
 from anyclaude.backends.base import Backend
 from anyclaude.backends.claude import ClaudeBackend
+from anyclaude.backends.documents import Documents, ReadPdf
 from anyclaude.backends.lmstudio import LMStudioBackend
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
 from anyclaude.backends.openrouter import OpenRouterBackend
@@ -16,16 +17,23 @@ from anyclaude.config.upstreams import Prompting
 from anyclaude.errors import SetupError
 from anyclaude.prompt.options import Options
 
+_WITHOUT_DOCUMENTS: Final[tuple[Mode, ...]] = ("lmstudio", "mlx-cluster")
+"""Backends whose models read no PDFs. OpenRouter reads them for every model."""
 
-def open_router(settings: Settings) -> Router:
-    """The router over every backend that the settings lead to. Raises SetupError for one that cannot be opened."""
+
+def open_router(settings: Settings, read_pdf: ReadPdf | None = None) -> Router:
+    """The router over every backend that the settings lead to. Raises SetupError for one that cannot be opened.
+
+    read_pdf: reads documents for models that cannot; None: they are told that there is one.
+    """
     routes = routes_of(settings)
     behind = {target: fallbacks(settings, target) for target in routes.targets()}
     targets = [*behind, *(target for others in behind.values() for target in others)]
     modes = dict.fromkeys(target.backend for target in targets)
     backends: dict[Mode, Backend] = {mode: open_backend(mode, settings) for mode in modes}
     options: dict[Mode, Options] = {mode: options_of(mode, settings) for mode in modes if mode != "claude"}
-    return Router(backends, routes, behind, options)
+    documents = dict.fromkeys(_WITHOUT_DOCUMENTS, Documents(read_pdf)) if read_pdf else None
+    return Router(backends, routes, behind, options, documents)
 
 
 def open_backend(mode: Mode, settings: Settings) -> Backend:

@@ -8,11 +8,12 @@ until the first content is there: what the client has seen is never taken back.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from anyclaude.backends.base import Backend, Caller, EventBatches, ModelInfo, RawRequest, Relay, RelayedAnswer
+from anyclaude.backends.documents import Documents
 from anyclaude.backends.fallback import Budget, Resting, falls_back
 from anyclaude.backends.plans import Plan, Planner
 from anyclaude.backends.prompting import Chain
@@ -29,7 +30,10 @@ log = logging.getLogger(__name__)
 
 
 class Router:
-    """Several backends as one. fallbacks: for a target, whom to ask when it does not answer."""
+    """Several backends as one.
+
+    fallbacks: for a target, whom to ask when it does not answer. documents: for backends whose models read no PDFs.
+    """
 
     def __init__(
         self,
@@ -37,10 +41,12 @@ class Router:
         routes: Routes,
         fallbacks: Mapping[Target, Sequence[Target]] | None = None,
         options: Mapping[Mode, Options] | None = None,
+        documents: Mapping[Mode, Documents] | None = None,
     ) -> None:
         self._backends = backends
         self._routes = routes
         self._planner = Planner(routes, fallbacks or {}, backends.keys())
+        self._documents = documents or {}
         self._chains = {mode: Chain(chosen) for mode, chosen in (options or {}).items()}
         self._resting = Resting()
         self._budget = Budget()
@@ -119,10 +125,13 @@ class Router:
                 yield begun
                 return
 
-    def _opened(
-        self, target: Target, request: Mapping[str, Any], caller: Caller
-    ) -> AbstractAsyncContextManager[EventBatches]:
-        return self._backends[target.backend].stream(self._optimised(target, request, caller), caller, target.model)
+    @asynccontextmanager
+    async def _opened(self, target: Target, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
+        if documents := self._documents.get(target.backend):
+            request = await documents.readable(request, caller.journal)
+        optimised = self._optimised(target, request, caller)
+        async with self._backends[target.backend].stream(optimised, caller, target.model) as batches:
+            yield batches
 
     def _optimised(self, target: Target, request: Mapping[str, Any], caller: Caller) -> Mapping[str, Any]:
         chain = self._chains.get(target.backend)

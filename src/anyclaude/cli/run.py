@@ -28,6 +28,7 @@ from anyclaude.config.schema import schema_text
 from anyclaude.config.secrets import secrets_of
 from anyclaude.config.trust import trust
 from anyclaude.errors import AnyclaudeError
+from anyclaude.launch.pdf import PdfReading
 from anyclaude.launch.session import Parts, launch_token, session
 from anyclaude.launch.signals import Interrupted
 from anyclaude.server.app import Launched
@@ -123,7 +124,10 @@ _TASKS: Final = {
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
     with _recording(settings, screen) as recording, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         launched = Launched(settings.mode, settings.home, secrets_of(settings, os.environ))
-        parts = Parts(open_router, partial(serving, recording=recording, launched=launched))
+        parts = Parts(
+            partial(open_router, read_pdf=PdfReading().text_of),
+            partial(serving, recording=recording, launched=launched),
+        )
         return runner.run(session(settings, claude_args, dict(os.environ), screen, parts))
 
 

@@ -74,7 +74,7 @@ def piece_of(block: Mapping[str, Any], profile: Profile) -> Piece:
     if kind == "image":
         return _image(block, profile)
     if kind == "document":
-        return _document(block)
+        return _file(block) if profile.documents and _is_pdf(block) else _document(block)
     if kind == "tool_reference":
         return f"[tool {block.get('tool_name')} is loaded]"
     return _unknown(block)
@@ -118,7 +118,7 @@ def result_pieces(block: Mapping[str, Any], profile: Profile) -> list[Piece]:
 def without_images(pieces: list[Piece], origin: str) -> tuple[str, list[Piece]]:
     """The text of a tool message, and the images that have to follow in a user message.
 
-    OpenAI-compatible servers take no images in tool messages, so a marker stands where each one was.
+    OpenAI-compatible servers take no images and no files in tool messages, so a marker stands where each one was.
     """
     texts: list[str] = []
     images: list[Piece] = []
@@ -126,8 +126,9 @@ def without_images(pieces: list[Piece], origin: str) -> tuple[str, list[Piece]]:
         if isinstance(piece, str):
             texts.append(piece)
         else:
-            texts.append("[image: it follows in the user message]")
-            images += [f"[image from the result of {origin}]", piece]
+            kind = "image" if piece["type"] == "image_url" else "document"
+            texts.append(f"[{kind}: it follows in the user message]")
+            images += [f"[{kind} from the result of {origin}]", piece]
     return join_texts(texts) or NO_CONTENT, images
 
 
@@ -147,6 +148,21 @@ def _image_url(source: object) -> str | None:
         case {"type": "url", "url": str(url)}:
             return url
     return None
+
+
+def _is_pdf(block: Mapping[str, Any]) -> bool:
+    match block.get("source"):
+        case {"type": "base64", "media_type": "application/pdf", "data": str()}:
+            return True
+    return False
+
+
+def _file(block: Mapping[str, Any]) -> Part:
+    """A PDF for servers that read it themselves."""
+    title = block.get("title")
+    name = title if isinstance(title, str) and title else "document.pdf"
+    address = f"data:application/pdf;base64,{block['source']['data']}"
+    return {"type": "file", "file": {"filename": name, "file_data": address}}
 
 
 def _document(block: Mapping[str, Any]) -> str:

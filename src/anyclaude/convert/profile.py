@@ -12,6 +12,7 @@ class Profile:
     server.
 
     tools: the chat template renders tool definitions; without it they are not sent.
+    documents: PDFs are taken as they are, as files.
     images: the model takes image parts; without it an image becomes a line of text that says so.
     top_k: the server takes `top_k`, which OpenAI's own API does not.
     named_tool_choice: `tool_choice` may name a function. Without it, a named choice is `required` with that
@@ -41,6 +42,7 @@ class Profile:
     """
 
     tools: bool = True
+    documents: bool = False
     images: bool = True
     top_k: bool = False
     named_tool_choice: bool = True

@@ -1,7 +1,8 @@
 """Tool slimming: fewer tools where a list is given, and definitions without what no model reads.
 
 Names, types, `required`, enumerations and the order of the tools never change. A tool that a server runs (one with a
-`type` of its own) is left alone, and so is a strict one, whose schema a decoder may follow to the letter.
+`type` of its own) is left alone, and so is a strict one, whose schema a decoder may follow to the letter. That an object
+takes no other keys stays: Claude Code refuses a call with one, and decoders hold a model to what the schema says.
 """
 
 import re
@@ -25,7 +26,7 @@ _NAMED: Final = ("properties", "patternProperties", "$defs", "definitions")
 _LISTED: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SINGLE: Final = ("items", "additionalProperties")
 _LOOKED_INTO: Final = frozenset((*_NAMED, *_LISTED, *_SINGLE, "description"))
-_PERHAPS_NOISE: Final = _NOISE | {"additionalProperties", "propertyNames", "minimum", "maximum"}
+_PERHAPS_NOISE: Final = _NOISE | {"propertyNames", "minimum", "maximum"}
 _DEEPEST: Final = 64
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s)")
 
@@ -111,8 +112,6 @@ def _value(key: str, value: Any, level: SlimTools, depth: int) -> Any:
 def _is_noise(key: str, value: Any) -> bool:
     if key in _NOISE:
         return True
-    if key == "additionalProperties":
-        return value is False
     if key == "propertyNames":
         return bool(value == {"type": "string"})
     return key in ("minimum", "maximum") and isinstance(value, int) and abs(value) == _SAFE_INTEGER

@@ -1,7 +1,15 @@
 import pytest
 from hypothesis import given
 
-from anyclaude.convert.content import chat_content, join_texts, piece_of, pieces_of, result_pieces, system_text
+from anyclaude.convert.content import (
+    chat_content,
+    join_texts,
+    piece_of,
+    pieces_of,
+    result_pieces,
+    system_text,
+    without_images,
+)
 from anyclaude.convert.profile import Profile
 from tests.support.conversations import TEXTS
 
@@ -146,3 +154,17 @@ def test_an_unknown_block_is_its_text_or_its_type(block: dict[str, object], line
 def test_an_error_is_marked_unless_it_says_so(content: object, is_error: object, pieces: list[object] | None) -> None:
     block = {"type": "tool_result", "tool_use_id": "t", "content": content, "is_error": is_error}
     assert result_pieces(block, Profile()) == (pieces or ([content] if content else []))
+
+
+def test_a_pdf_is_a_file_where_the_server_reads_them() -> None:
+    source = {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}
+    block = {"type": "document", "source": source, "title": "Terms"}
+    part = piece_of(block, Profile(documents=True))
+    assert part == {
+        "type": "file",
+        "file": {"filename": "Terms", "file_data": "data:application/pdf;base64,JVBE"},
+    }
+    assert piece_of(block, Profile()) == '[document "Terms" left out: application/pdf cannot be read here]'
+    text, following = without_images(["Read.", part], "Read")
+    assert text == "Read.\n[document: it follows in the user message]"
+    assert following == ["[document from the result of Read]", part]

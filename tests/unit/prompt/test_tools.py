@@ -10,7 +10,7 @@ from tests.unit.prompt.prompts import EDIT, READ, request
 
 def test_noise_leaves_a_schema_from_tools_and_no_more() -> None:
     tool = slim([READ], "noise")[0]
-    assert set(tool["input_schema"]) == {"type", "properties", "required"}
+    assert set(tool["input_schema"]) == {"type", "properties", "required", "additionalProperties"}
     assert tool["input_schema"]["properties"]["$schema"] == {"type": "integer", "minimum": 1}
     assert tool["description"] == READ["description"]
 

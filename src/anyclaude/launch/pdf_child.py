@@ -1,0 +1,69 @@
+"""The text of a PDF, from standard input to standard output: a program of its own, since it reads what strangers wrote.
+
+It may use so much memory and processor time and no more, and nothing that it does can harm who asked.
+
+Ends with 0 and text; with 3 and one sentence when the PDF cannot be read.
+"""
+
+import io
+import logging
+import sys
+from contextlib import suppress
+from typing import Final
+
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+
+if sys.platform != "win32":
+    import resource
+
+UNREADABLE: Final = 3
+MOST_PAGES: Final = 300
+MOST_CHARACTERS: Final = 400_000
+_MEMORY: Final = 1024**3  # bytes
+_SECONDS: Final = 20
+
+
+def main() -> int:
+    _limit()
+    logging.disable()  # what the library thinks of a file is of no use to a model
+    try:
+        sys.stdout.buffer.write(text_of(sys.stdin.buffer.read()).encode("utf-8", "replace"))
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
+        sys.stdout.write(f"it cannot be read ({type(error).__name__})")
+        return UNREADABLE
+    return 0
+
+
+def text_of(document: bytes) -> str:
+    """The text of all pages, with a line before each; what is beyond the bounds is said to be left out.
+
+    Raises PyPdfError, and whatever a broken file leads the library to.
+    """
+    reader = PdfReader(io.BytesIO(document))
+    if reader.is_encrypted and not reader.decrypt(""):
+        return "[it is locked with a password]"
+    pages, count = [], len(reader.pages)
+    room = MOST_CHARACTERS
+    for number in range(min(count, MOST_PAGES)):
+        text = reader.pages[number].extract_text().strip()
+        room -= len(text)
+        if room < 0:
+            break
+        pages.append(f"--- page {number + 1} of {count} ---\n{text}")
+    if not any(page.partition("\n")[2] for page in pages):
+        return f"[its {count} pages hold no text: it may be scanned]"
+    left_out = [f"[the other {count - len(pages)} pages are left out]"] if len(pages) < count else []
+    return "\n".join([*pages, *left_out])
+
+
+def _limit() -> None:
+    if sys.platform != "win32":
+        with suppress(ValueError, OSError):  # macOS bounds no address space
+            resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

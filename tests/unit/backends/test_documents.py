@@ -1,0 +1,70 @@
+"""PDFs become text, each of them once."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from anyclaude.backends.base import NO_JOURNAL
+from anyclaude.backends.documents import Documents
+
+
+def document(content: bytes, **more: Any) -> dict[str, Any]:
+    encoded = base64.b64encode(content).decode()
+    return {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": encoded}, **more}
+
+
+def request(*blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": "Hi"}, {"role": "user", "content": list(blocks)}]}
+
+
+class Reader:
+    def __init__(self) -> None:
+        self.read: list[bytes] = []
+
+    async def __call__(self, content: bytes) -> str:
+        self.read.append(content)
+        return f"text of {content.decode()}"
+
+
+async def test_a_document_becomes_its_text_wherever_it_stands() -> None:
+    reader = Reader()
+    documents = Documents(reader)
+    result = {"type": "tool_result", "tool_use_id": "1", "content": [document(b"two")]}
+    asked = request({"type": "text", "text": "Read."}, document(b"one", title="One"), result)
+    sent = await documents.readable(asked, NO_JOURNAL)
+    text, first, second = sent["messages"][1]["content"]
+    assert text == {"type": "text", "text": "Read."}
+    assert first["title"] == "One"
+    assert first["source"] == {"type": "text", "media_type": "text/plain", "data": "text of one"}
+    assert second["content"][0]["source"]["data"] == "text of two"
+    assert await documents.readable(asked, NO_JOURNAL) == sent
+    assert reader.read == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "text", "text": "none"},
+        {"type": "document", "source": {"type": "text", "data": "already"}},
+        {"type": "tool_result", "tool_use_id": "1", "content": "text"},
+        {"type": "tool_result", "tool_use_id": "1"},
+    ],
+)
+async def test_without_a_pdf_the_request_is_the_very_same(block: dict[str, Any]) -> None:
+    asked = request(block)
+    assert await Documents(Reader()).readable(asked, NO_JOURNAL) is asked
+
+
+async def test_what_is_not_base64_is_said() -> None:
+    broken = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "%%"}}
+    sent = await Documents(Reader()).readable(request(broken), NO_JOURNAL)
+    assert "not encoded" in sent["messages"][1]["content"][0]["source"]["data"]
+
+
+async def test_what_is_kept_is_bounded() -> None:
+    reader = Reader()
+    documents = Documents(reader, most_characters=30)
+    for name in (b"one", b"two", b"three", b"three", b"one"):
+        await documents.readable(request(document(name)), NO_JOURNAL)
+    assert reader.read == [b"one", b"two", b"three", b"one"]
