@@ -1,8 +1,8 @@
 """Tool slimming: fewer tools where a list is given, and definitions without what no model reads.
 
 Names, types, `required`, enumerations and the order of the tools never change. A tool that a server runs (one with a
-`type` of its own) is left alone, and so is a strict one, whose schema a decoder may follow to the letter. That an object
-takes no other keys stays: Claude Code refuses a call with one, and decoders hold a model to what the schema says.
+`type` of its own) is left alone, and so is a strict one, whose schema a decoder may follow to the letter. That an
+object takes no other keys stays: Claude Code refuses a call with one, and decoders hold a model to what is said.
 """
 
 import re
