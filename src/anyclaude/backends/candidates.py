@@ -148,7 +148,12 @@ class Candidates:
 
     async def _keep(self, candidate: _Candidate) -> None:
         while True:
-            await self._try(candidate)
+            try:
+                await self._try(candidate)
+            except Exception:  # nobody would ask it again for a proof, and it would stay a node without one
+                log.exception("the proof of %s failed by a fault of ours", candidate.place.label)
+                candidate.failures += 1
+                self._settle(candidate, None)
             if candidate.leaving and candidate.failures:
                 self._drop(candidate)
                 return

@@ -123,7 +123,10 @@ class NodeFinder:
             try:
                 now = await self._places_of(node)
                 failed = 0
-            except OSError as error:  # TimeoutError is one
+            except (
+                OSError,
+                ValueError,
+            ) as error:  # TimeoutError is one of the former, a name that cannot be of the latter
                 failed += 1
                 log.log(logging.WARNING if failed == 1 else logging.DEBUG, "%s does not resolve: %s", node.id, error)
                 now = set() if failed >= STALE else before

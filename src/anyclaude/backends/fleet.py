@@ -125,8 +125,7 @@ class Fleet:
         """Close every connection, and look after nobody any more."""
         if self._watching is not None:
             self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self._errands.aclose()
         await asyncio.gather(*(node.aclose() for node in (*self.nodes.values(), *(node for _, node in self._left))))
 
@@ -180,10 +179,15 @@ class Fleet:
         self._look_again()
 
     def _join(self, node: Node) -> None:
+        try:
+            backend = self._at(node)
+        except Exception:  # the finder would find no more nodes
+            log.exception("node %s cannot be used", node.id)
+            return
         if self.members.add(node.id) is None:
             log.warning("node %s is left out: the cluster has as many nodes as it may have", node.id)
             return
-        self.nodes[node.id] = self._at(node)
+        self.nodes[node.id] = backend
 
     async def _forget_the_oldest(self) -> None:
         """An answer under way at a node that has left ends as it would have."""

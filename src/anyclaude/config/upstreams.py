@@ -146,18 +146,27 @@ class NodeKeys(Frozen):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
+def _sendable(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x20-\x7e]*", value.get_secret_value()):
+        raise ValueError("must be letters, digits and signs of ASCII, since it goes into a header")
+    return value
+
+
+Token = Annotated[SecretStr, AfterValidator(_sendable)]
+
+
 class Node(NodeKeys):
     """One worker of the cluster. `url` with or without `/v1`. token: what it wants of every request."""
 
     id: Annotated[str, AfterValidator(_node_id)]
     url: HttpUrl
-    token: SecretStr | None = None
+    token: Token | None = None
 
 
 def _cluster_key(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < SHORTEST_KEY:
         raise ValueError(f"must be at least {SHORTEST_KEY} characters, the same as the workers' MLX_WORKER_TOKEN")
-    return value
+    return _sendable(value)
 
 
 class Discovery(Frozen):

@@ -127,3 +127,27 @@ async def test_an_answer_goes_on_however_many_nodes_have_left_since() -> None:
             let_go.set()
             events = [event async for batch in batches for event in batch]
         assert isinstance(events[-1], Finished), [event.error for event in events if isinstance(event, Failed)]
+
+
+async def test_many_nodes_at_once_are_all_probed_and_one_that_hangs_holds_up_none() -> None:
+    players = [Player(hangs=("/health",)), *(Player() for _ in range(63))]
+    async with fleet_of(*players) as fleet:
+        async with asyncio.timeout(3 * SECONDS):
+            await fleet.backend._fleet._probing.seen([f"n{number}" for number in range(1, 64)])
+        now = asyncio.get_running_loop().time()
+        assert sum(member.is_ready(now) for member in fleet.backend._members) == 63
+        assert players[0].asked == ["/health"]
+        assert max(player.asked.count("/health") for player in players) < 64
+
+
+async def test_a_node_that_cannot_be_used_keeps_out_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with fleet_of(Player(), Player()) as fleet:
+        own = fleet.backend._fleet
+        at, found = own._at, [Found(Node(id=name, url="http://127.0.0.1:1")) for name in ("odd", "even")]
+        monkeypatch.setattr(own, "_at", lambda node: at(node) if node.id == "even" else 1 / 0)
+        own._changed([Known(one) for one in found])
+        assert set(own.nodes) == {"n0", "n1", "even"}
+        assert {member.id for member in own.members} == {"n0", "n1", "even"}
+    assert "node odd cannot be used" in caplog.text

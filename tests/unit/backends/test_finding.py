@@ -124,6 +124,19 @@ async def test_a_wrong_proof_is_the_end_at_once_and_silence_is_not() -> None:
     await candidates.aclose()
 
 
+async def test_a_fault_of_ours_leaves_no_node_without_its_proof(caplog: pytest.LogCaptureFixture) -> None:
+    network, heard = Network(_10_0_0_5="i1"), Heard()
+    candidates = _candidates(network, heard, pace=Pace(again=0.0, wait=0.0, least=0.0))
+    candidates.offer("one", _at("10.0.0.5"))
+    assert await heard.next() == "one: mac@10.0.0.5:8081"
+    network.there["10.0.0.5"] = ZeroDivisionError()
+    assert await heard.next() == "one:"
+    network.there["10.0.0.5"] = "i1"
+    assert await heard.next() == "one: mac@10.0.0.5:8081"
+    assert "the proof of mac failed by a fault of ours" in caplog.text
+    await candidates.aclose()
+
+
 async def test_a_node_is_asked_again_when_it_is_doubted_or_was_started_anew() -> None:
     network, heard = Network(_10_0_0_5="i1"), Heard()
     candidates = _candidates(network, heard)
@@ -193,7 +206,7 @@ async def test_a_flood_is_bounded_and_keeps_no_worker_out_for_good() -> None:
 class Names:
     """What names resolve to."""
 
-    def __init__(self, **names: list[str] | OSError) -> None:
+    def __init__(self, **names: list[str] | Exception) -> None:
         self.names = names
         self.asked = 0
 
@@ -201,7 +214,7 @@ class Names:
         self.asked += 1
         await asyncio.sleep(0)
         answer = self.names.get(name, OSError("no such name"))
-        if isinstance(answer, OSError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -235,6 +248,16 @@ async def test_a_name_that_fails_keeps_its_addresses_for_a_while() -> None:
         before = names.asked
         assert await heard.next() == "-gpus@10.0.0.1:9"
         assert names.asked - before >= STALE - 1  # one was under way
+        names.names["gpus"] = ["10.0.0.1"]
+        assert await heard.next() == "+gpus@10.0.0.1:9"
+
+
+@pytest.mark.parametrize("error", [OSError("the resolver is away"), UnicodeError("label empty or too long")])
+async def test_a_name_that_never_resolved_is_asked_for_again(error: Exception) -> None:
+    heard, names = Heard(), Names(gpus=error)
+    discovery = Discovery(found_by="dns", nodes=(GPUS,))
+    async with NodeFinder(discovery, heard.changed, resolve=names.resolve, resolve_again=0.0):
+        await until(lambda: names.asked > 2)
         names.names["gpus"] = ["10.0.0.1"]
         assert await heard.next() == "+gpus@10.0.0.1:9"
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from anyclaude.cli.main import main
 from anyclaude.config.load import Resolved, resolve
@@ -263,3 +264,11 @@ def test_show_config_names_a_node_by_the_keys_of_a_node(home: Path, capsys: pyte
     _own(home, {"discovery": {"nodes": [A]}})
     assert main(["--show-config"]) == 0
     assert json.dumps(A) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("token", ["schlüssel-der-macs", "line\nbreak-of-a-key"])
+def test_a_token_that_no_header_can_carry(token: str) -> None:
+    with pytest.raises(ValueError, match="must be letters, digits and signs of ASCII"):
+        Node(id="a", url="http://gpu1:8081", token=SecretStr(token))
+    with pytest.raises(ValueError, match="must be letters, digits and signs of ASCII"):
+        Discovery(key=SecretStr(token))
