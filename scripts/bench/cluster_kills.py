@@ -15,7 +15,7 @@ from pathlib import Path
 
 import question  # noqa: F401  (makes the tests' parts importable)
 from tests.support import tiny_model
-from tests.support.cluster_kills import Result, kill_nodes
+from tests.support.cluster_kills import Result, all_down, halt_one, kill_nodes
 from tests.support.worker_nodes import worker_nodes
 
 
@@ -30,8 +30,12 @@ def main() -> int:
         model = tiny_model.build(Path(folder) / "model").folder
         with worker_nodes(Path(folder), model, options.nodes) as nodes:
             result = asyncio.run(kill_nodes(nodes, options.kills, options.sessions))
-    _print(result, time.monotonic() - began)
-    return int(bool(result.lost))
+            _print(result, time.monotonic() - began)
+            slowest, outcomes = asyncio.run(halt_one(nodes, options.sessions))
+            told, what, answered = asyncio.run(all_down(nodes))
+    print(f"one node halted, probes of 1 s: slowest first word {slowest:.1f} s, {dict(outcomes)}")
+    print(f"all down: told after {told:.2f} s, answered {answered:.2f} s after one was back: {what}")
+    return int(bool(result.lost or set(outcomes) - {"whole", "cut"}))
 
 
 def _print(result: Result, seconds: float) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tests.support.cluster_load import Killable, Load, cluster_of, loaded
 
@@ -75,6 +76,51 @@ def _visits_after(load: Load, kill: Kill, kills: Sequence[Kill]) -> list[tuple[f
     visits = [visit for visit in load.visits if visit.node == kill.node and kill.back < visit.at < end]
     begun = min((visit.begun for visit in visits if visit.begun), default=float("inf"))
     return [(visit.at, begun) for visit in visits if not visit.alone]
+
+
+class Haltable(Killable, Protocol):
+    """A node that can also be made to hang."""
+
+    def halt(self) -> None: ...
+    def go_on(self) -> None: ...
+
+
+async def halt_one(nodes: Sequence[Haltable], sessions: int = SESSIONS) -> tuple[float, Counter[str]]:
+    """Seconds that the slowest request took to its first word which was sent while a node hung, and all outcomes. The
+    node goes on afterwards, and every session is answered again."""
+    backend = cluster_of([node.url for node in nodes], timeout_ms=1000)
+    async with loaded(backend, sessions) as load:
+        await load.until(lambda: any(visit.begun for visit in load.visits))
+        target = next(visit.node for visit in load.visits if visit.begun)
+        node, member = nodes[int(target.removeprefix("n"))], backend._members.get(target)
+        assert member is not None
+        at = asyncio.get_running_loop().time()
+        node.halt()
+        try:
+            await load.until(lambda: not member.health.up)
+            waited = [one for one in load.asked if one.at >= at and one.ended is None]
+            await load.until(lambda: all(one.first_word or one.ended for one in waited))
+        finally:
+            node.go_on()
+        slowest = max(one.first_word - one.at for one in load.asked if one.at >= at and one.first_word)
+        went_on = asyncio.get_running_loop().time()
+        await load.until(lambda: _answered_since(load, went_on) >= sessions)
+        return slowest, load.outcomes()
+
+
+async def all_down(nodes: Sequence[Killable]) -> tuple[float, str, float]:
+    """Seconds until it was told that nobody is there, what was told, and seconds from the return of one node to an
+    answer. One node runs afterwards."""
+    backend = cluster_of([node.url for node in nodes], timeout_ms=5000)
+    async with loaded(backend, 0) as load:
+        for node in nodes:
+            await asyncio.to_thread(node.kill)
+        told = await load.ask(0)
+        await asyncio.to_thread(nodes[0].start)
+        back = asyncio.get_running_loop().time()
+        while (answered := await load.ask(0)).outcome != "whole":
+            pass
+        return (told.ended or 0.0) - told.at, told.outcome, (answered.first_word or 0.0) - back
 
 
 async def flap(load: Load, node: Killable, times: int, answers: int) -> None:
