@@ -23,6 +23,7 @@ from mlx_worker.distributed.supervisor import STARTING_PORT, plan_of, supervise
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.health import package_version
 from mlx_worker.listening import CannotServe, bound, listen, serve
+from mlx_worker.log_lines import show_log
 from mlx_worker.settings import Settings, SettingsError
 
 BOUNDED_ARENAS = {"MALLOC_ARENA_MAX": "2"}
@@ -85,6 +86,7 @@ def _run(options: argparse.Namespace) -> int:
         plan = plan_of(options.hostfile, options.backend, options.starting_port, pipeline=options.pipeline)
         return supervise(plan, settings)
     _start_again_with_fast_blas()
+    show_log(settings.log_level)
     with bound(settings) as listener:
         os.environ["MLX_PORT"] = str(listener.getsockname()[1])  # where the application looks for what it announces
         models.resolve(settings.model_path)

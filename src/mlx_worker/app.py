@@ -22,6 +22,7 @@ from mlx_worker.errors import EngineFailure, UnknownPath, WorkerError
 from mlx_worker.guards import Guards
 from mlx_worker.health import package_version
 from mlx_worker.intake import Intake
+from mlx_worker.log_lines import RefusalLog
 from mlx_worker.metrics import Metrics
 from mlx_worker.routes import build_router, proof
 from mlx_worker.settings import Settings
@@ -58,6 +59,7 @@ def build_app(engine: Engine, settings: Settings, blas: Blas) -> FastAPI:
     token = settings.token.get_secret_value() if settings.token else None
     app.add_middleware(Guards, token=token, allowed_hosts=settings.allowed_hosts)
     app.add_middleware(Counted, metrics=metrics)
+    app.add_middleware(RefusalLog)
     return app
 
 

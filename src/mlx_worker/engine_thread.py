@@ -84,7 +84,7 @@ class EngineThread:
         self._limits = limits
         self._thread = threading.Thread(target=self._main, name="mlx-engine", daemon=True)
         self._inbox: queue.SimpleQueue[Job | Errand | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may come while this very thread holds it
         self._queued = self._arrivals = 0
         self._state: State = "loading"
         self._reason: str | None = None
@@ -116,6 +116,7 @@ class EngineThread:
         with self._lock:
             if self._state in ("loading", "ready"):
                 self._state, self._reason = "draining", LEAVING
+        self._inbox.put(None)
 
     def status(self) -> EngineStatus:
         turns = self._turns
@@ -234,15 +235,18 @@ class EngineThread:
 
     def _main(self) -> None:
         try:
+            started = time.monotonic()
             self._runner = self._load()
             self._turns = Turns(self._runner, self._limits, self._leave_queue)
             gc.freeze()
+            log.info("%s, loaded in %.1f s", _described(self._runner), time.monotonic() - started)
             with self._lock:
                 self._state = "ready" if self._state == "loading" else self._state
             self._loop(self._turns)
             self._turns.prefixes.put_away(time.monotonic() + PUT_AWAY_SECONDS)
             self._runner.close()
             self._end()
+            log.info("the engine has ended: %s", _summary(self._turns.figures))
         except (ModelLoadError, RunnerLost) as error:
             log.error("%s", error)
             self._die(str(error), error)
@@ -251,8 +255,13 @@ class EngineThread:
             self._die(f"the engine died: {type(error).__name__}: {error}", error)
 
     def _loop(self, turns: Turns) -> None:
+        draining = False
         while not self._stopping:
             self._take(turns)
+            if self._state == "draining" and not draining:  # told here: a signal's catcher must not write
+                draining = True
+                in_work = len(turns.waiting) + len(turns.prefilling) + len(turns.decoding)
+                log.info("draining: no new requests are taken, %d are in work", in_work)
             started = self._beat = time.monotonic()
             turns.turn()
             now = time.monotonic()
@@ -307,3 +316,14 @@ class EngineThread:
                     job.sink(Failed(error))
                 case Errand() as errand:
                     errand.answer.set_exception(error)
+
+
+def _described(runner: Runner) -> str:
+    card, memory = runner.card, runner.memory()
+    tools = "takes tools" if card.supports_tools else "takes no tools"
+    room = f"{memory.used / 1e9:.1f} GB of {memory.limit / 1e9:.1f} in use"
+    return f"ready: {card.id}, {card.context_length} tokens of context, {tools}, {room}"
+
+
+def _summary(figures: Figures) -> str:
+    return f"{figures.finished} requests finished, {figures.failed} failed, {figures.cancelled} cancelled"

@@ -36,7 +36,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings.from_environment(os.environ)
 
     def load() -> MlxRunner:
-        return load_as_set(models.resolve(settings.model_path), _limits(settings))
+        folder = models.resolve(settings.model_path)
+        log.info("loading %s", folder)
+        return load_as_set(folder, _limits(settings))
 
     return build_app(build_engine(settings, load), settings, blas.report())
 

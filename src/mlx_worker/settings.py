@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -36,7 +36,11 @@ VARIABLES = {
     "draft_model": "MLX_DRAFT_MODEL",
     "drain_seconds": "MLX_DRAIN_SECONDS",
     "announce": "MLX_ANNOUNCE",
+    "log_level": "MLX_LOG_LEVEL",
 }
+
+
+Level = Literal["debug", "info", "warning", "error"]
 
 
 class SettingsError(ValueError):
@@ -68,6 +72,10 @@ def _bits(bits: int) -> int:
     return bits
 
 
+def _level(level: object) -> object:
+    return level.lower() if isinstance(level, str) else level
+
+
 def _with_a_key(announce: bool, known: ValidationInfo) -> bool:
     token = known.data.get("token")
     if announce and (token is None or len(token.get_secret_value()) < SHORTEST_SECRET):
@@ -81,6 +89,7 @@ class Settings(BaseModel):
     disk_cache_bytes: 0 is no disk tier; disk_cache_dir None leaves the choice of its folder to the engine.
     kv_bits: 0 keeps states as the model computes them. draft_model: a folder. drain_seconds: what answers in work get
     to finish in, once the worker is told to end. announce: say in the local network that this worker is there.
+    log_level: from where on its lines are shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -101,6 +110,7 @@ class Settings(BaseModel):
     draft_model: Annotated[Path, BeforeValidator(_folder), AfterValidator(_there)] | None = None
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 15.0
     announce: Annotated[bool, AfterValidator(_with_a_key)] = False
+    log_level: Annotated[Level, BeforeValidator(_level)] = "info"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

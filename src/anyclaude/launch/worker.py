@@ -43,6 +43,7 @@ LAST_WORDS: Final = 1.0
 
 _LISTENING: Final = re.compile(r"^mlx_worker listening on (http://127\.0\.0\.1:\d+)\s*$")
 _BAR: Final = re.compile(r"\d+%\|")  # a progress bar of huggingface_hub
+_OWN_HEAD: Final = re.compile(r"^(\d\S* \d\S* )?mlx_worker: ")
 _LINE_END: Final = re.compile(rb"[\r\n]+")
 _LONGEST_LINE: Final = 4096
 
@@ -149,8 +150,7 @@ async def _read_stdout(process: asyncio.subprocess.Process, listening: "asyncio.
         found = _LISTENING.match(line)
         if found and not listening.done():
             listening.set_result(found[1])
-        else:
-            log.info("worker: %s", line)
+        log.info("worker: %s", line)
 
 
 async def _read_stderr(process: asyncio.subprocess.Process, words: deque[str], watcher: Watcher) -> None:
@@ -198,5 +198,5 @@ def _signal_group(pid: int, number: int) -> None:
 
 
 def _gone(code: int, words: Sequence[str]) -> str:
-    said = f": {words[-1].removeprefix('mlx_worker: ')}" if words else "; the log may say why"
+    said = f": {_OWN_HEAD.sub('', words[-1])}" if words else "; the log may say why"
     return f"the worker ended with {code} before it was ready{said}"

@@ -14,6 +14,7 @@ from mlx_worker.distributed.seat import Leading, follow_leader, take_seat
 from mlx_worker.distributed.watchdog import watch
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.listening import CannotServe, bound, listen, serve
+from mlx_worker.log_lines import show_log
 from mlx_worker.server import build_engine
 from mlx_worker.settings import Settings, SettingsError
 
@@ -28,6 +29,7 @@ def main() -> int:
         settings = Settings.from_environment(os.environ)
         if seat.rank:
             return follow_leader(seat, settings)
+        show_log(settings.log_level)
         _lead(seat, settings)
     except (CannotServe, ModelLoadError, SettingsError) as error:
         sys.stderr.write(f"mlx_worker: rank {seat.rank}: {error}\n")

@@ -1,6 +1,9 @@
 """`python -m mlx_worker` as whoever starts it sees it: its one line, its exit codes, and that it outlives nobody."""
 
+import asyncio
 import json
+import logging
+import re
 import signal
 import socket
 import subprocess
@@ -9,17 +12,20 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import psutil
 import pytest
 
+from anyclaude.launch.worker import local_worker
 from mlx_worker import blas
 from mlx_worker.gguf import convert
 from tests.support.children import bare_environment
 from tests.support.tiny_gguf import write_gguf
 
 COMMAND = (sys.executable, "-m", "mlx_worker")
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d mlx_worker: (.+)\n")
 LIMIT = 60.0  # seconds, for a start that takes two
 
 
@@ -43,11 +49,11 @@ def ended(home: Path, *flags: str, **environ: str) -> subprocess.CompletedProces
 
 
 @contextmanager
-def worker(home: Path, model: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def worker(home: Path, model: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A worker on a free port that has said its line, and the address in it."""
     with subprocess.Popen(
         [*COMMAND, "--port", "0", "--model", str(model), "--exit-with-stdin"],
-        env=bare_environment(home),
+        env=bare_environment(home, **environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -105,7 +111,67 @@ def test_a_signal_ends_it_quietly(tmp_path: Path, model: Path, number: signal.Si
         assert started.stdout
         assert started.stderr
         assert started.stdout.read() == ""
-        assert started.stderr.read() == ""
+        assert all(LINE.match(line) for line in started.stderr), "a traceback, or somebody else's words"
+
+
+def test_whoever_starts_it_sees_how_it_is(tmp_path: Path, model: Path) -> None:
+    """Loading, ready, a refusal with its reason, draining, the end; and nothing that is secret."""
+    with worker(tmp_path, model, MLX_WORKER_TOKEN="a-secret-of-twenty-signs") as (started, address):
+        assert started.stderr
+        until_said(started.stderr, f"loading {model}")
+        until_said(started.stderr, r"ready: tiny, \d+ tokens of context, takes .*tools, .* loaded in [0-9.]+ s")
+        for _ in range(3):
+            refused(address, "Bearer another-secret")
+        until_said(started.stderr, r"POST /v1/chat/completions: refused with 401: send the worker's token")
+        started.terminate()
+        rest = started.stderr.read()
+        assert "draining: no new requests are taken, 0 are in work" in rest
+        assert "the engine has ended: 0 requests finished, 0 failed, 0 cancelled" in rest
+        assert "refused" not in rest  # one line for all three
+        assert "secret" not in rest
+
+
+def test_its_lines_can_be_turned_off(tmp_path: Path, model: Path) -> None:
+    with worker(tmp_path, model, MLX_LOG_LEVEL="WARNING") as (started, _):
+        started.terminate()
+        started.wait(LIMIT)
+        assert started.stderr
+        assert "mlx_worker: " not in started.stderr.read()
+
+
+async def test_anyclaude_keeps_its_lines_in_the_log(
+    tmp_path: Path, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those of a worker that is its child; its address too."""
+    caplog.set_level(logging.INFO, "anyclaude")
+    async with local_worker(str(model), bare_environment(tmp_path), Unseen()) as started:
+        async with asyncio.timeout(LIMIT):
+            while not any(": ready: tiny, " in line for line in caplog.messages):  # noqa: ASYNC110 (the log is a list)
+                await asyncio.sleep(0.05)
+        assert f"worker: mlx_worker listening on {started.node.url}" in caplog.messages
+    assert any(": draining: " in line or ": the engine has ended: " in line for line in caplog.messages)
+
+
+class Unseen:
+    def progress(self, text: str) -> None:
+        pass
+
+
+def until_said(lines: IO[str], words: str) -> None:
+    seen: list[str] = []
+    for line in lines:
+        seen.append(line)
+        found = LINE.match(line)
+        if found and re.match(words, found[1]):
+            return
+    raise AssertionError(f"it never said {words!r}, but {seen}")
+
+
+def refused(address: str, authorization: str) -> None:
+    headers = {"Authorization": authorization, "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}/v1/chat/completions", b"{}", headers)
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(request, timeout=LIMIT)
 
 
 def test_fetch_only_prints_the_folder(tmp_path: Path, model: Path) -> None:

@@ -294,3 +294,33 @@ def test_cancelling_what_is_over_does_nothing() -> None:
         engine.cancel(ticket)
         assert end_of(asked(engine)) == Finished("stop", 3)
         assert engine.status().cancelled == 0
+
+
+def test_a_signal_in_the_middle_of_a_submission_drains() -> None:
+    """It is caught on the thread that it interrupts, which may hold the engine's lock."""
+    with running(FakeRunner) as engine:
+        until(engine, "ready")
+        interrupted = Interrupted(engine)
+        engine._inbox = interrupted  # type: ignore[assignment]
+        submitting = threading.Thread(target=engine.submit, args=(generation([1, 2]), lambda event: None), daemon=True)
+        submitting.start()
+        submitting.join(DEADLINE)
+        assert not submitting.is_alive()
+        assert engine.status().state == "draining"
+
+
+class Interrupted:
+    """An inbox into which something is being put when the signal comes."""
+
+    def __init__(self, engine: EngineThread) -> None:
+        self._engine, self._inbox = engine, engine._inbox
+        self._caught = False
+
+    def put(self, item: Any) -> None:
+        if not self._caught:
+            self._caught = True
+            self._engine.drain()
+        self._inbox.put(item)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inbox, name)

@@ -33,6 +33,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "MLX_KV_BITS": "8",
             "MLX_DRAFT_MODEL": str(draft),
             "MLX_DRAIN_SECONDS": "2.5",
+            "MLX_LOG_LEVEL": "Warning",
         }
     )
     assert settings.model_dump(exclude={"token"}) == {
@@ -51,6 +52,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "draft_model": draft,
         "drain_seconds": 2.5,
         "announce": False,
+        "log_level": "warning",
     }
     assert settings.token is not None
     assert settings.token.get_secret_value() == "secret"
@@ -75,6 +77,7 @@ def test_empty_means_unset() -> None:
         ("MLX_DRAFT_MODEL", "/no/such/model"),
         ("MLX_DRAFT_MODEL", "draft"),
         ("MLX_DRAIN_SECONDS", "inf"),
+        ("MLX_LOG_LEVEL", "loud"),
     ],
 )
 def test_a_bad_value_is_one_sentence_that_names_the_variable(name: str, value: str) -> None:
