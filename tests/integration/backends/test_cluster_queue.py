@@ -130,8 +130,11 @@ async def test_one_place_that_is_kept_is_given_to_small_ones_alone() -> None:
         assert cluster.waiting() == 2
         cluster.ask("G1")
         await cluster.until(lambda: "G1" in cluster.let_in)
+        await cluster.ask_in_order("H1")
+        assert cluster.waiting() == 3
+        await cluster.answer("G1", "H1")
         assert cluster.waiting() == 2
-        await cluster.answer("G1", second, "e1", "f1")
+        await cluster.answer(second, "e1", "f1")
 
 
 async def test_one_place_that_frees_sends_one_request() -> None:
@@ -180,6 +183,19 @@ async def test_a_client_that_leaves_waits_no_more() -> None:
         assert cluster.waiting() == 2
         await cluster.answer("x1", "b1", "c1")
         assert "a1" not in cluster.let_in
+
+
+async def test_a_client_that_leaves_just_before_its_turn_is_passed_over() -> None:
+    async with busy(NarrowNode()) as cluster:
+        cluster.ask("x1")
+        await cluster.until(lambda: cluster.let_in == ["x1"])
+        await cluster.ask_in_order("a1", "b1")
+        cluster.nodes[0].places = 2
+        cluster.backend._routing.standing("n0").places.held = 2
+        cluster.asked["a1"].cancel()
+        cluster.backend._queue.look()
+        await cluster.answer("b1", "x1")
+        assert cluster.let_in == ["x1", "b1"]
 
 
 async def test_a_client_that_leaves_in_the_moment_of_its_turn_gives_it_to_the_next() -> None:
