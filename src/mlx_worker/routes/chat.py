@@ -56,7 +56,8 @@ def build_router(engine: Engine, intake: Intake, metrics: Metrics) -> APIRouter:
             payload = await read_json(request)
             chat = parsed(ChatRequest, payload)
             card = loaded_model(engine, chat.model)
-            await intake.off_loop(0, chat.check_schema)
+            if chat.response_format is not None:
+                await intake.off_loop(0, chat.check_schema)
             prompt = await intake.prepare(chat.conversation(), card, chat.shape())
         generation = generation_of(chat, prompt, card, session_of(request), prefix_hash_of(payload))
         return AnswerResponse(Answer(engine, generation), card.id, metrics.watch(), stream=bool(chat.stream))
