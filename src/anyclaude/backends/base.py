@@ -119,6 +119,13 @@ class Backend(Protocol):
         ...
 
 
+@runtime_checkable
+class Sighted(Protocol):
+    """A backend that knows whether a model of it takes images. Of others it is taken for granted."""
+
+    def sees(self, model: str | None) -> bool: ...
+
+
 class RelayedAnswer(Protocol):
     """An answer that is handed on as it comes. headers: those that the client may see, in their order."""
 

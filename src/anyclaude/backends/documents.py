@@ -7,15 +7,15 @@ import base64
 import binascii
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from anyclaude.backends.base import Journal
+from anyclaude.backends.blocks import Block, replaced
 
 _MOST_CHARACTERS: Final = 8_000_000
 
 ReadPdf = Callable[[bytes], Awaitable[str]]
-Block = Mapping[str, Any]
 
 
 class Documents:
@@ -28,24 +28,12 @@ class Documents:
 
     async def readable(self, request: Mapping[str, Any], journal: Journal) -> Mapping[str, Any]:
         """The request with each PDF as a document of text; the very same one where there is none."""
-        if not any(_is_pdf(block) for message in request["messages"] for block in _blocks(message)):
-            return request
-        messages = [{**message, "content": await self._content(message, journal)} for message in request["messages"]]
-        return {**request, "messages": messages}
 
-    async def _content(self, holder: Mapping[str, Any], journal: Journal) -> Any:
-        content = holder.get("content")
-        if not isinstance(content, list):
-            return content
-        return [await self._block(block, journal) for block in content]
+        async def read(block: Block) -> Block:
+            text = await self._text(block["source"]["data"], journal)
+            return {**block, "source": {"type": "text", "media_type": "text/plain", "data": text}}
 
-    async def _block(self, block: Block, journal: Journal) -> Block:
-        if block.get("type") == "tool_result":
-            return {**block, "content": await self._content(block, journal)} if "content" in block else block
-        if not _is_pdf(block):
-            return block
-        text = await self._text(block["source"]["data"], journal)
-        return {**block, "source": {"type": "text", "media_type": "text/plain", "data": text}}
+        return await replaced(request, _is_pdf, read)
 
     async def _text(self, encoded: str, journal: Journal) -> str:
         name = hashlib.sha256(encoded.encode()).hexdigest()
@@ -69,15 +57,6 @@ class Documents:
         self._room -= len(text)
         while self._room < 0 and len(self._texts) > 1:
             self._room += len(self._texts.popitem(last=False)[1])
-
-
-def _blocks(message: Mapping[str, Any]) -> Sequence[Block]:
-    """The blocks of a message, those of its tool results included."""
-    content = message["content"]
-    if isinstance(content, str):
-        return ()
-    inner = (block.get("content") for block in content if block.get("type") == "tool_result")
-    return [*content, *(block for blocks in inner if isinstance(blocks, list) for block in blocks)]
 
 
 def _is_pdf(block: object) -> bool:

@@ -12,12 +12,22 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from anyclaude.backends.base import Backend, Caller, EventBatches, ModelInfo, RawRequest, Relay, RelayedAnswer
+from anyclaude.backends.base import (
+    NO_JOURNAL,
+    Backend,
+    Caller,
+    EventBatches,
+    ModelInfo,
+    RawRequest,
+    Relay,
+    RelayedAnswer,
+)
 from anyclaude.backends.documents import Documents
 from anyclaude.backends.fallback import Budget, Resting, falls_back
 from anyclaude.backends.plans import Plan, Planner
-from anyclaude.backends.prompting import Chain
+from anyclaude.backends.preparing import Preparing
 from anyclaude.backends.status import BackendStatus, status_of
+from anyclaude.backends.vision import Descriptions
 from anyclaude.config.model import Mode
 from anyclaude.config.routes import Routes, Target
 from anyclaude.convert.failures import convert_failure
@@ -46,8 +56,9 @@ class Router:
         self._backends = backends
         self._routes = routes
         self._planner = Planner(routes, fallbacks or {}, backends.keys())
-        self._documents = documents or {}
-        self._chains = {mode: Chain(chosen) for mode, chosen in (options or {}).items()}
+        seeing = routes.vision
+        descriptions = Descriptions(backends[seeing.backend], seeing.model, str(seeing)) if seeing else None
+        self._preparing = Preparing(options or {}, documents or {}, descriptions)
         self._resting = Resting()
         self._budget = Budget()
         self._main = backends[routes.main.backend]
@@ -127,15 +138,10 @@ class Router:
 
     @asynccontextmanager
     async def _opened(self, target: Target, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
-        if documents := self._documents.get(target.backend):
-            request = await documents.readable(request, caller.journal)
-        optimised = self._optimised(target, request, caller)
-        async with self._backends[target.backend].stream(optimised, caller, target.model) as batches:
+        backend = self._backends[target.backend]
+        prepared = await self._preparing.prepared(target, backend, request, caller)
+        async with backend.stream(prepared, caller, target.model) as batches:
             yield batches
-
-    def _optimised(self, target: Target, request: Mapping[str, Any], caller: Caller) -> Mapping[str, Any]:
-        chain = self._chains.get(target.backend)
-        return chain.optimised(request, caller.journal) if chain else request
 
     def _failed(self, target: Target, error: AnyclaudeError, caller: Caller) -> None:
         log.warning("%s did not answer: %s", target, error.message)
@@ -187,7 +193,7 @@ class Router:
 
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
         target, _ = self._planner.target(request, Caller())
-        asked = self._optimised(target, request, Caller())
+        asked = self._preparing.optimised(target, request, NO_JOURNAL)
         return await self._backends[target.backend].count_tokens(asked, target.model)
 
     async def aclose(self) -> None:

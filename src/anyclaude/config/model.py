@@ -33,7 +33,7 @@ class Models(Frozen):
     """Which model answers for a tier or a role of Claude Code's: `model`, or `backend:model`; None: the main one.
 
     opus, sonnet, haiku: requests that name that tier. subagent: all requests of subagents. background: titles and
-    summaries.
+    summaries. vision: who describes images to a model that takes none.
     """
 
     opus: str | None = None
@@ -41,6 +41,7 @@ class Models(Frozen):
     haiku: str | None = None
     subagent: str | None = None
     background: str | None = None
+    vision: str | None = None
 
 
 class Traces(Frozen):
@@ -66,6 +67,8 @@ class ProfileChange(Frozen):
     max_output: Annotated[int, Field(gt=0)] | None = None
     refused: tuple[str, ...] | None = None
     repairs: bool | None = None
+    text_calls: bool | None = None
+    thinking_opened: bool | None = None
 
 
 class Settings(Frozen):

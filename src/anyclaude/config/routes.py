@@ -31,7 +31,10 @@ def parse_target(text: str, default: Mode) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Where requests go. Tiers and roles that are None go to `main`."""
+    """Where requests go. Tiers and roles that are None go to `main`.
+
+    vision: who describes images to models that take none; None: nobody does.
+    """
 
     main: Target
     opus: Target | None = None
@@ -39,10 +42,11 @@ class Routes:
     haiku: Target | None = None
     subagent: Target | None = None
     background: Target | None = None
+    vision: Target | None = None
 
     def targets(self) -> Iterator[Target]:
         """All that are set, without repeats, the main one first."""
-        every = (self.main, self.opus, self.sonnet, self.haiku, self.subagent, self.background)
+        every = (self.main, self.opus, self.sonnet, self.haiku, self.subagent, self.background, self.vision)
         yield from dict.fromkeys(target for target in every if target is not None)
 
 

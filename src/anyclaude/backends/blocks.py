@@ -1,0 +1,38 @@
+"""Blocks of a conversation put in place of others, wherever they stand: in messages, and in the results of tools."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+Block = Mapping[str, Any]
+
+
+async def replaced(
+    request: Mapping[str, Any], is_wanted: Callable[[Block], bool], replacement: Callable[[Block], Awaitable[Block]]
+) -> Mapping[str, Any]:
+    """The request with a replacement for each block that is wanted, asked for one after the other.
+
+    The very same request where there is none; nothing in it is changed.
+    """
+    if not any(is_wanted(block) for message in request["messages"] for block in _blocks(message)):
+        return request
+
+    async def content_of(holder: Mapping[str, Any]) -> Any:
+        content = holder.get("content")
+        return [await block_of(block) for block in content] if isinstance(content, list) else content
+
+    async def block_of(block: Block) -> Block:
+        if block.get("type") == "tool_result" and "content" in block:
+            return {**block, "content": await content_of(block)}
+        return await replacement(block) if is_wanted(block) else block
+
+    messages = [{**message, "content": await content_of(message)} for message in request["messages"]]
+    return {**request, "messages": messages}
+
+
+def _blocks(message: Mapping[str, Any]) -> Sequence[Block]:
+    """The blocks of a message, those of its tool results included."""
+    content = message["content"]
+    if isinstance(content, str):
+        return ()
+    inner = (block.get("content") for block in content if block.get("type") == "tool_result")
+    return [*content, *(block for blocks in inner if isinstance(blocks, list) for block in blocks)]

@@ -1,0 +1,79 @@
+"""A model that sees tells one that does not what is in an image, once for each image."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from anyclaude.backends.base import Caller
+from anyclaude.backends.router import Router
+from anyclaude.backends.scripted import HELLO, ScriptedBackend
+from anyclaude.config.routes import Routes, Target
+from anyclaude.errors import UpstreamBroken
+from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta
+from tests.support.journal import Notes
+
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0K"}}
+RED: list[ModelEvent] = [TextDelta("A red "), TextDelta("square."), Finished("end_turn")]
+
+
+class Blind(ScriptedBackend):
+    def sees(self, model: str | None) -> bool:
+        return False
+
+
+def request(*blocks: Mapping[str, Any]) -> dict[str, Any]:
+    return {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": list(blocks)}]}
+
+
+async def ask(router: Router, asked: Mapping[str, Any], journal: Notes | None = None) -> None:
+    async with router.stream(asked, Caller(journal=journal or Notes())) as batches:
+        async for _ in batches:
+            pass
+
+
+def pair(near: ScriptedBackend, far: ScriptedBackend) -> Router:
+    return Router({"lmstudio": near, "openrouter": far}, Routes(Target("lmstudio"), vision=Target("openrouter", "eye")))
+
+
+async def test_words_stand_where_the_image_was_wherever_that_is() -> None:
+    blind, seeing = Blind(), ScriptedBackend([RED])
+    router = pair(blind, seeing)
+    result = {"type": "tool_result", "tool_use_id": "1", "content": [IMAGE]}
+    for _ in range(2):
+        await ask(router, request({"type": "text", "text": "What is it?"}, IMAGE, result))
+    question, words, read = blind.requests[0]["messages"][0]["content"]
+    assert question["text"] == "What is it?"
+    assert words == {"type": "text", "text": "[image, as openrouter:eye describes it:]\nA red square."}
+    assert read["content"] == [words]
+    assert blind.requests[1]["messages"] == blind.requests[0]["messages"], "the prompt stays the same"
+    assert len(seeing.requests) == 1, "each image is described once"
+    assert seeing.models_asked == ["eye"]
+    assert seeing.requests[0]["messages"][0]["content"][0] == IMAGE
+
+
+async def test_a_model_that_sees_gets_the_image() -> None:
+    near, seeing = ScriptedBackend(), ScriptedBackend([RED])
+    await ask(pair(near, seeing), request(IMAGE))
+    assert near.requests[0]["messages"][0]["content"] == [IMAGE]
+    assert seeing.requests == []
+
+
+async def test_where_nobody_describes_it_the_turn_goes_on() -> None:
+    journal = Notes()
+    for broken in (
+        ScriptedBackend(refusal=UpstreamBroken("gone")),
+        ScriptedBackend([[Failed(UpstreamBroken("gone"))]]),
+    ):
+        blind = Blind()
+        router = pair(blind, broken)
+        await ask(router, request(IMAGE), journal)
+        assert "did not describe it" in blind.requests[0]["messages"][0]["content"][0]["text"]
+        broken.refusal, broken.steps = None, [RED]
+        await ask(router, request(IMAGE))
+        assert "A red square." in blind.requests[1]["messages"][0]["content"][0]["text"], "the next turn asks again"
+    assert [note["said"] for note in journal.of("warning")] == ["openrouter:eye did not describe an image: gone"] * 2
+
+
+async def test_without_a_model_that_sees_nothing_changes() -> None:
+    blind = Blind(HELLO)
+    await ask(Router({"lmstudio": blind}, Routes(Target("lmstudio"))), request(IMAGE))
+    assert blind.requests[0]["messages"][0]["content"] == [IMAGE]
