@@ -4,6 +4,7 @@ The chunks have the shape of a local server's: one token each, about 200 bytes, 
 """
 
 import json
+import random
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -47,9 +48,14 @@ class Plan:
 def tokens(plan: Plan) -> list[str]:
     """The pieces of the answer, as many as the plan has chunks; those of a tool call make one JSON object."""
     if plan.kind == "text":
-        return [MARKER, *(_TOKENS[at % len(_TOKENS)].replace("\\n", "\n") for at in range(plan.chunks - 1))]
-    middle = [_TOKENS[at % len(_TOKENS)] for at in range(plan.chunks - 2)]
+        return [MARKER, *(token.replace("\\n", "\n") for token in _drawn(plan.chunks - 1))]
+    middle = _drawn(plan.chunks - 2)
     return ['{"file_path":"notes.txt","content":"', *middle, '"}']
+
+
+def _drawn(count: int) -> list[str]:
+    """The same in every run, and without a repetition that a proxy could take for a model in a circle."""
+    return random.Random(7).choices(_TOKENS, k=count)
 
 
 def events(plan: Plan) -> list[bytes]:
