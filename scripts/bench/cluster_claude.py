@@ -12,8 +12,8 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,7 @@ from tests.support import tiny_model
 from tests.support.children import run
 from tests.support.claude_code import HEADLESS, QUESTION, ClaudeCode
 from tests.support.filler import filler
-from tests.support.proxy import proxy_only
+from tests.support.proxy import Proxy, proxy_only
 from worker_servers import TOLD
 
 from mlx_worker.smollm import prepared
@@ -75,12 +75,23 @@ async def _phase(urls: Sequence[str], strategy: str, folder: Path, options: argp
     named = json.dumps([{"id": f"n{number}", "url": url} for number, url in enumerate(urls)])
     folder.mkdir()  # noqa: ASYNC240 (nobody waits)
     settings = {"MLX_CLUSTER_NODES": named, "MLX_CLUSTER_STRATEGY": strategy, "MLX_CLUSTER_HEALTH_INTERVAL": "2000"}
-    async with proxy_only(folder, "mlx-cluster", **settings) as proxy:
+    async with _proxy(folder, settings) as proxy:
         work = _ask if options.model == SMOLLM else _loop
         async with asyncio.TaskGroup() as group:
             for number in range(options.claudes):
                 claude = ClaudeCode(folder / f"claude{number}", **(BRIEFLY if options.model == SMOLLM else {}))
                 group.create_task(work(claude, claude.environ | proxy.environ, number, options))
+
+
+@asynccontextmanager
+async def _proxy(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Proxy]:
+    """Raises BenchError when it does not start."""
+    async with AsyncExitStack() as stack:
+        try:
+            proxy = await stack.enter_async_context(proxy_only(folder, "mlx-cluster", **settings))
+        except (AssertionError, TimeoutError) as error:
+            raise BenchError(f"the proxy did not start: {type(error).__name__} {error}") from error
+        yield proxy
 
 
 async def _loop(claude: ClaudeCode, environ: Mapping[str, str], number: int, options: argparse.Namespace) -> None:
