@@ -21,7 +21,7 @@ from anyclaude.backends.cluster_status import cluster_status
 from anyclaude.backends.fleet import Fleet
 from anyclaude.backends.node import NodeBackend, session_of
 from anyclaude.backends.prefix_names import PrefixNames
-from anyclaude.backends.roles import is_background
+from anyclaude.backends.roles import is_small
 from anyclaude.backends.sending import Sender
 from anyclaude.backends.status import BackendStatus
 from anyclaude.backends.tokens import TokenEstimate
@@ -193,7 +193,7 @@ class MlxClusterBackend:
             tokens=self._tokens.estimate(size),
             prefix_tokens=self._tokens.estimate(min(prefix.size, size)),
             session=session_of(caller),
-            small=is_background(request),
+            small=is_small(request),
         )
 
     def _any(self) -> NodeBackend:

@@ -62,7 +62,7 @@ class Warming:
 
     def used(self, ask: Ask, now: float) -> None:
         """A request with this prefix was sent somewhere."""
-        if ask.small or ask.prefix_tokens < MIN_TOKENS:
+        if ask.prefix_tokens < MIN_TOKENS:
             return
         known = self._used.pop(ask.prefix, None)
         self._used[ask.prefix] = _Used(ask.prefix_tokens, known.uses + 1 if known else 1, now)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from anyclaude.backends.roles import is_background
+from anyclaude.backends.roles import is_background, is_small
 
 TOOL = {"name": "Read", "input_schema": {"type": "object"}}
 CASES: dict[str, tuple[dict[str, Any], bool]] = {
@@ -23,3 +23,13 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
 @pytest.mark.parametrize(("request_", "background"), CASES.values(), ids=CASES.keys())
 def test_background(request_: dict[str, Any], background: bool) -> None:
     assert is_background(request_) is background
+
+
+def test_the_permission_classifier_is_small_too() -> None:
+    small = {name for name, (request, _) in CASES.items() if is_small(request)}
+    background = {name for name, (_, background) in CASES.items() if background}
+    assert small == background | {"the permission classifier", "one with an empty list"}
+
+
+def test_a_conversation_with_stop_sequences_is_not_small() -> None:
+    assert not is_small({"tools": [TOOL], "stop_sequences": ["</block>"]})

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyclaude.cluster.node import Report
+from anyclaude.cluster.node import Ask, Report
 from anyclaude.cluster.prefix_index import PrefixIndex
 from anyclaude.cluster.warming import GIVEN_UP, INTERVAL, MOST_PREFIXES, USED_WITHIN, Warm, Warming
 from tests.unit.cluster.fleet import FakeNode, equal_nodes, fleet, title, turn
@@ -81,7 +81,16 @@ def test_the_fastest_idle_node_and_the_most_used_prefix_go_first() -> None:
     assert (found.node, found.prefix) == ("fast", "agents")
 
 
-def test_small_requests_and_short_prefixes_are_not_warmed() -> None:
+def test_a_long_prefix_of_small_requests_is_warmed() -> None:
+    warming = Warming(PrefixIndex())
+    for _ in range(2):
+        warming.used(Ask("classifier", 16_000, 15_000, "s", small=True), 0.0)
+    found = warming.next(equal_nodes(), 1.0)
+    assert found is not None
+    assert found.prefix == "classifier"
+
+
+def test_short_prefixes_are_not_warmed() -> None:
     warming = Warming(PrefixIndex())
     for _ in range(5):
         warming.used(title(), 0.0)
