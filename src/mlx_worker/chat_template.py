@@ -54,6 +54,9 @@ class TokenizerTemplate:
     def encode(self, text: str) -> Sequence[int]:
         return self._tokens.encode(text)
 
+    def forget(self) -> None:
+        self._tokens.forget()
+
     def _encode(self, text: str) -> Sequence[int]:
         with self._turn:
             tokens: list[int] = self._tokenizer.encode(text, add_special_tokens=False)

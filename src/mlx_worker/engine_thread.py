@@ -184,7 +184,10 @@ class EngineThread:
         return self._listed[1]
 
     def drop_cache(self) -> Future[int]:
+        runner = self._ready_runner()
+
         def drop(turns: Turns) -> int:
+            runner.chat.forget()
             dropped = turns.prefixes.forget()
             self._listed = (time.monotonic(), ())
             return dropped

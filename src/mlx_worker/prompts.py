@@ -40,6 +40,10 @@ class ChatTemplate(Protocol):
         """Quick where the text, or one that begins like it, was encoded before."""
         ...
 
+    def forget(self) -> None:
+        """Keep nothing of what was encoded."""
+        ...
+
 
 def build_prompt(chat: ChatTemplate, conversation: Conversation) -> Prompt:
     """Raises BadRequest when the template refuses the conversation or renders nothing."""

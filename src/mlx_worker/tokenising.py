@@ -21,6 +21,8 @@ Encode = Callable[[str], Sequence[int]]
 
 REMEMBERED: Final = 16 * 1024 * 1024
 """Bytes of text and tokens: some three million tokens of English."""
+LARGEST_SHARE: Final = 8
+"""One piece takes an eighth of it at most: a text that is only counted does not drive all others out."""
 SHORTEST: Final = 256
 """Characters of a piece, but for the last one: a hostile text is not cut into millions."""
 ENTRY: Final = 300
@@ -53,6 +55,11 @@ class RememberedTokens:
             tokens += self._tokens(piece)
         return tokens
 
+    def forget(self) -> None:
+        with self._lock:
+            self._known.clear()
+            self._nbytes = 0
+
     def _tokens(self, piece: str) -> "array[int]":
         with self._lock:
             if (known := self._known.get(piece)) is not None:
@@ -63,7 +70,7 @@ class RememberedTokens:
         return found
 
     def _remember(self, piece: str, tokens: "array[int]") -> None:
-        if _size(piece, tokens) > self._limit:
+        if _size(piece, tokens) > self._limit // LARGEST_SHARE:
             return
         with self._lock:
             if piece not in self._known:

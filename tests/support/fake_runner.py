@@ -25,6 +25,7 @@ class WordTemplate:
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
+        self.forgot = 0
 
     def render(self, conversation: Conversation, *, generation: bool) -> str:
         tools = " ".join(tool["function"]["name"] for tool in conversation.tools)
@@ -33,6 +34,9 @@ class WordTemplate:
 
     def encode(self, text: str) -> list[int]:
         return [self._ids.setdefault(word, len(self._ids) + 1) for word in text.split()]
+
+    def forget(self) -> None:
+        self.forgot += 1
 
 
 def marker_splitter(section: str) -> Splitter:

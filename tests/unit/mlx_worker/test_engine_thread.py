@@ -220,7 +220,8 @@ def test_a_place_is_asked_for_before_there_is_a_request() -> None:
 
 
 def test_what_is_cached_is_listed_counted_and_dropped() -> None:
-    with running(FakeRunner) as engine:
+    runner = FakeRunner()
+    with running(lambda: runner) as engine:
         until(engine, "ready")
         tokens = list(range(1, 40))
         events: queue.Queue[Event] = queue.Queue()
@@ -231,6 +232,7 @@ def test_what_is_cached_is_listed_counted_and_dropped() -> None:
         wait_until(lambda: len(engine.prefixes()) == 2)
         assert {(told.system_hash, told.session) for told in engine.prefixes()} == {("abc", "me")}
         assert engine.drop_cache().result(DEADLINE) == 2
+        assert runner.chat.forgot == 1
         assert list(engine.prefixes()) == []
         assert engine.cached(asking.prompt).result(DEADLINE) == 0
 

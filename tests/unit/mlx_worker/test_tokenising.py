@@ -100,17 +100,27 @@ def test_the_next_turn_encodes_only_what_is_new() -> None:
 
 def test_what_is_remembered_has_a_bound_and_the_latest_stays() -> None:
     count = Counted()
-    remembered = RememberedTokens(count, ["#"], limit=60_000)
+    remembered = RememberedTokens(count, ["#"], limit=100_000)
     opening = "#" + "o" * 2000
     for number in range(100):
         remembered.encode(opening + f"#{number}" + "x" * 1000)
-        assert 0 < remembered.nbytes <= 60_000
-    seen = count.seen
+        assert 0 < remembered.nbytes <= 100_000
+    seen, kept = count.seen, remembered.nbytes
+    assert kept > 90_000
     remembered.encode(opening)
     assert count.seen == seen
-    remembered.encode("#" + "y" * 60_000)
-    assert remembered.nbytes <= 60_000
-    assert count.seen == seen + 60_001
+    remembered.encode("#" + "y" * 10_000)  # more than its share
+    assert (count.seen, remembered.nbytes) == (seen + 10_001, kept)
+
+
+def test_what_is_forgotten_is_encoded_again() -> None:
+    count = Counted()
+    remembered = RememberedTokens(count, ["#"])
+    remembered.encode("#text")
+    remembered.forget()
+    assert remembered.nbytes == 0
+    remembered.encode("#text")
+    assert count.seen == 2 * len("#text")
 
 
 def test_many_threads_get_the_same_tokens() -> None:
