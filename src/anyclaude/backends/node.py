@@ -72,9 +72,12 @@ class NodeBackend(ChatBackend):
                 raise UpstreamTimeout(f"{self._upstream.origin} does not answer its probes any more") from error
             yield batches
 
-    def heard_of(self, is_there: bool) -> None:
-        """What the probes make of it. Another server than our worker may compute, and be silent to all else."""
-        self._presence.tell(is_there or not self._is_worker)
+    def heard_of(self, is_there: bool, leave: bool = True) -> None:
+        """What the probes make of it. Another server than our worker may compute, and be silent to all else.
+
+        leave: requests that wait for its first word need not wait on when it is not there.
+        """
+        self._presence.tell(is_there or not self._is_worker, leave)
 
     def headers(self, caller: Caller) -> dict[str, str]:
         """A session sticks to its cache."""

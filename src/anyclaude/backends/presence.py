@@ -16,10 +16,10 @@ class Presence:
         self.is_there = True
         self._waiting: set[asyncio.Timeout] = set()
 
-    def tell(self, is_there: bool) -> None:
-        """What the probes make of it now."""
+    def tell(self, is_there: bool, leave: bool = True) -> None:
+        """What the probes make of it now. leave: who waits there need not wait on when it is not."""
         self.is_there = is_there
-        while self._waiting and not is_there:
+        while self._waiting and leave and not is_there:
             self._waiting.pop().reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager

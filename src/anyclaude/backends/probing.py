@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from typing import Final
 
 from anyclaude.backends.errands import Errands
 from anyclaude.backends.node import NodeBackend
@@ -15,6 +16,10 @@ from anyclaude.cluster.members import Members
 from anyclaude.cluster.node import Report
 from anyclaude.cluster.routing import Routing
 from anyclaude.errors import AnyclaudeError
+
+_PATIENCE: Final = 120.0
+"""Seconds without an answered probe that requests wait on at a node when no other is ready: a machine that is short of
+memory may be that slow."""
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +69,7 @@ class Probing:
     def _missed(self, member: Member, node: NodeBackend, reason: str) -> None:
         if self._is_current(member):
             self._members.missed(member.id, reason, self._now())
-            node.heard_of(member.health.up)
+            node.heard_of(member.health.up, self._is_given_up(member))
             self._was_seen(member)
 
     def _answered(self, member: Member, node: NodeBackend, report: Report, began: float) -> None:
@@ -77,6 +82,12 @@ class Probing:
     def _was_seen(self, member: Member) -> None:
         self._seen.add(member.id)
         self._news.set()
+
+    def _is_given_up(self, member: Member) -> bool:
+        """Who waits at a node that is lost goes elsewhere, or gives up when there is no elsewhere and it lasts."""
+        now = self._now()
+        others = any(other.is_ready(now) for other in self._members if other is not member)
+        return others or now - member.health.reported_at > _PATIENCE
 
     def _is_current(self, member: Member) -> bool:
         """Whether it has not left since; another may have come under its name."""

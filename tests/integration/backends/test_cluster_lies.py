@@ -11,7 +11,7 @@ from anyclaude.backends.base import Caller
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
 from anyclaude.errors import Overloaded
 from anyclaude.wire.events import Finished
-from tests.support.played_nodes import READY, SECONDS, Played, Player, fleet_of
+from tests.support.played_nodes import READY, SECONDS, Played, Player, fleet_of, says_one_word
 from tests.support.raw_upstream import Connection, whole
 
 COMPLETIONS = "/v1/chat/completions"
@@ -201,7 +201,30 @@ async def test_who_waits_at_a_node_that_hangs_goes_elsewhere() -> None:
         assert well.asked.count(COMPLETIONS) == 4
 
 
-async def test_who_finds_all_hanging_is_told_so_and_all_is_well_once_one_goes_on() -> None:
+async def test_who_waits_at_the_only_node_waits_on_while_it_is_slow_to_answer_probes() -> None:
+    let_go = asyncio.Event()
+
+    async def slowly(connection: Connection) -> None:
+        await let_go.wait()
+        await says_one_word(connection)
+
+    slow = Player(words=slowly)
+    async with fleet_of(slow) as fleet:
+        await fleet.backend._fleet.ready()
+        asking = asyncio.create_task(ask(fleet.backend))
+        await slow.until(COMPLETIONS)
+        slow.hangs, slow.patience = ("/health",), 0.1
+        await slow.until("/health", 6)
+        (member,) = fleet.backend._members
+        assert not member.health.up
+        let_go.set()
+        await asking
+
+
+async def test_who_finds_all_hanging_is_told_so_and_all_is_well_once_one_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("anyclaude.backends.probing._PATIENCE", 0.0)
     first, second = Player(), Player()
     async with fleet_of(first, second) as fleet:
         await fleet.backend._fleet.ready()

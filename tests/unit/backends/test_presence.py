@@ -43,3 +43,15 @@ async def test_a_cancel_stays_one() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_who_waits_may_wait_on_at_a_node_that_is_not_there() -> None:
+    presence, begun = Presence(), asyncio.Event()
+    task = asyncio.create_task(wait(presence, begun))
+    await begun.wait()
+    presence.tell(False, leave=False)
+    assert not presence.is_there
+    assert (await asyncio.wait({task}, timeout=0.0))[1] == {task}
+    presence.tell(False)
+    with pytest.raises(TimeoutError):
+        await task
