@@ -207,8 +207,8 @@ class ChatBackend:
         encoded = encode(body)
         details_for = body["model"] if self.profile.reasoning_details else None
         stops = request.get("stop_sequences") or ()
-        chunks = ChunkReader(ToolIds(tool_ids(request), mint_tool_id), stops, details_for)
-        reader = AnswerReader(chunks, stages_of(request, caller) if profile.repairs else ())
+        ids = ToolIds(tool_ids(request), mint_tool_id)
+        reader = AnswerReader(ChunkReader(ids, stops, details_for), stages_of(request, caller, profile, ids))
         post = self._upstream.post("chat/completions", encoded, self.headers(caller), self._deadlines.first_event)
         answer = await stack.enter_async_context(post)
         caller.journal.mark("accepted")

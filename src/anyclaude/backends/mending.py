@@ -6,13 +6,26 @@ from typing import Any
 from anyclaude.backends.base import Caller
 from anyclaude.convert.answer_reader import Stage
 from anyclaude.convert.mended_calls import MendedCalls, Repair, schemas_of
+from anyclaude.convert.profile import Profile
 from anyclaude.convert.repetition import CirclingText
+from anyclaude.convert.text_call_events import TextCallEvents, declared_tools
+from anyclaude.convert.text_calls import Call, TextCalls
+from anyclaude.convert.tool_calls import ToolIds
 
 
-def stages_of(request: Mapping[str, Any], caller: Caller) -> list[Stage]:
+def stages_of(request: Mapping[str, Any], caller: Caller, profile: Profile, ids: ToolIds) -> list[Stage]:
     """The stages of one answer, in the order in which its events go through them."""
 
     def tell(repair: Repair) -> None:
         caller.journal.note("repair", tool=repair.tool, what=repair.what)
 
-    return [MendedCalls(schemas_of(request), tell), CirclingText()]
+    def found(call: Call) -> None:
+        caller.journal.note("repair", tool=call.name, what="a call that was written as text", family=call.family)
+
+    stages: list[Stage] = []
+    if profile.text_calls:
+        tools = declared_tools(request) if profile.tools else {}
+        stages.append(TextCallEvents(TextCalls(tools, opened=profile.thinking_opened), ids, found))
+    if profile.repairs:
+        stages += [MendedCalls(schemas_of(request), tell), CirclingText()]
+    return stages

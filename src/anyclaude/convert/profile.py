@@ -39,6 +39,9 @@ class Profile:
     refused: parameters that were refused once, and are not sent again.
     constants: fields added to every request as they stand.
     repairs: what the model gets wrong in its answers is mended where it is certain what it means.
+    text_calls: calls and thinking that the model writes as text are taken out of it.
+    thinking_opened: the chat template writes the tag that opens the thinking, and the server leaves the one that
+    closes it in the text.
     """
 
     tools: bool = True
@@ -67,6 +70,8 @@ class Profile:
     refused: frozenset[str] = frozenset()
     constants: Mapping[str, Any] = field(default_factory=dict)
     repairs: bool = True
+    text_calls: bool = True
+    thinking_opened: bool = False
 
     def takes(self, parameter: str) -> bool:
         """Whether an optional parameter may be sent."""

@@ -1,0 +1,54 @@
+"""Every way in which models write calls as text. A new one is a row here, and a reader where no table has it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from anyclaude.convert.text_calls import gemma, harmony, json_formats, llama, native_formats, pythonic, tag_formats
+from anyclaude.convert.text_calls.attempt import Attempt, Format
+from anyclaude.convert.text_calls.marks import BAR, Marks
+from anyclaude.convert.text_calls.tape import Reading
+
+
+def _end(attempt: Attempt) -> Reading[None]:
+    """What ends a turn; it may follow a call, and means nothing elsewhere."""
+    yield from ()
+
+
+_TURN_ENDS: Final = (
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|end_of_role|>",
+    "</s>",
+    f"<{BAR}end▁of▁sentence{BAR}>",
+    "<|user|>",
+    "<|observation|>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<start_function_response>",
+    "<|tool_response>",
+    "[e~[",
+    "<|END_OF_TURN_TOKEN|>",
+)
+
+BY_OPENER: Final[Mapping[str, Format]] = {
+    one.opener: one
+    for module in (json_formats, tag_formats, native_formats, gemma, llama, pythonic, harmony)
+    for one in module.FORMATS
+}
+FOLLOWING: Final[Mapping[str, Format]] = {**{end: Format(end, _end, "") for end in _TURN_ENDS}, **BY_OPENER}
+
+WHOLE: Final = llama.WHOLE
+IN_HARMONY: Final = BY_OPENER
+OUTSIDE: Final = {opener: one for opener, one in BY_OPENER.items() if opener not in harmony.ENDS}
+THOUGHT_ONLY: Final = {one.opener: one for one in harmony.FORMATS}
+
+MARKS: Final[Mapping[str, Marks]] = {
+    "following": Marks(FOLLOWING),
+    "in harmony": Marks(IN_HARMONY),
+    "outside": Marks(OUTSIDE),
+    "thought only": Marks(THOUGHT_ONLY),
+    "whole": Marks(WHOLE),
+}

@@ -1,0 +1,315 @@
+"""The scanner: an answer's text in, in any pieces; text, thinking and calls out.
+
+An answer is thinking, then text, then calls, each of which may be missing. Calls are the first place from which on
+everything is calls: so what follows one has to be another one, white space or the mark of an ended turn. A place that
+turns out to be no call goes out as it stood, and the search goes on behind what was read. Thus each character is read
+once, and nothing is taken out of what stands inside of something else.
+
+Text goes out at once but for an end that may still become an opener. From an opener on everything is held, until it is
+seen to be no call, at the latest when `largest` characters are held.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import Any, Final
+
+from anyclaude.convert.text_calls import harmony, thinking
+from anyclaude.convert.text_calls.attempt import Attempt, Declared, Format, Turn
+from anyclaude.convert.text_calls.formats import BY_OPENER, FOLLOWING, MARKS, WHOLE
+from anyclaude.convert.text_calls.marks import Marks
+from anyclaude.convert.text_calls.pieces import Call, Piece, Text, Thinking
+from anyclaude.convert.text_calls.place import Place
+from anyclaude.convert.text_calls.tape import NotACall, Reading, Tape
+from anyclaude.wire.json import whole_characters
+
+LARGEST: Final = 1024 * 1024
+_MOST_BLANK: Final = 4096
+_HEADERS: Final = Marks(one.opener for one in harmony.HEADERS)
+_MESSAGE_ENDS: Final = Marks((*harmony.ENDS, harmony.START, harmony.CHANNEL))
+
+
+class TextCalls:
+    """One answer. tools: the schema of each tool's arguments by its name; without any only thinking is told apart.
+
+    opened: the chat template has written the opening tag of the thinking, so that the answer begins within it.
+    largest: characters of calls that are held; more of them come out as text.
+    """
+
+    def __init__(self, tools: Mapping[str, Any], *, opened: bool = False, largest: int = LARGEST) -> None:
+        self._declared = Declared(tools)
+        self._has_tools = bool(tools)
+        self._largest = largest
+        self._tape = Tape()
+        self._place = Place()
+        self._pieces: list[Piece] = []
+        self._half = ""
+        self._lead = ""  # white space before the first word
+        self._thought: bool = False  # thinking has ended
+        self._in_harmony = False
+        self._in_message = False
+        self._closer = thinking.ANY_CLOSER
+        self._script: Reading[None] | None = None
+        self._attempt = self._new_attempt()
+        self._state: Callable[[], bool] = self._opened if opened else self._begin
+        self._use_marks()
+
+    def feed(self, text: str) -> list[Piece]:
+        """The pieces that are settled now. Neighbours of one kind are one piece."""
+        if text.isascii() and not self._half and self._is_idle() and not self._marks.has_first(text):
+            self._place.feed(text)  # the common case, at its speed
+            return [Text(text)] if text else []
+        if self._half or not text.isascii():
+            text, self._half = whole_characters(self._half + text)
+        self._tape.add(text)
+        return self._run()
+
+    def end(self, *, cut: bool = False) -> list[Piece]:
+        """What is left. cut: the answer was not finished, so that no call in it counts."""
+        self._tape.add(self._half)
+        self._half = ""
+        self._run_states()
+        self._tape.ended = True
+        if cut:
+            self._declared, self._has_tools = Declared({}), False
+            self._use_marks()
+            self._give_up_attempt()
+        return self._run()
+
+    def let_go(self) -> list[Piece]:
+        """Something else comes in between: calls that have begun end here, as text. The scan goes on."""
+        self._give_up_attempt()
+        self._run_states()
+        if self._state == self._in_text:
+            self._say(self._tape.to(len(self._tape.text)))
+        return self._taken()
+
+    @property
+    def has_calls(self) -> bool:
+        """Calls are held, and they are whole: whether they count is decided by what follows."""
+        return self._state == self._attempted and self._attempt.is_complete and self._attempt.has_calls
+
+    def no_thinking(self) -> None:
+        """The server tells thinking from text itself."""
+        if self._state in (self._opened, self._before_thought):
+            self._state = self._begin
+
+    def _is_idle(self) -> bool:
+        return self._state == self._in_text and self._tape.over
+
+    # -- the states: each reads what it can, and says whether another one has more to read -------------------------
+
+    def _run(self) -> list[Piece]:
+        self._run_states()
+        return self._taken()
+
+    def _run_states(self) -> None:
+        while self._state():
+            pass
+
+    def _taken(self) -> list[Piece]:
+        pieces, self._pieces = self._pieces, []
+        return pieces if len(pieces) < 2 else _joined(pieces)
+
+    def _opened(self) -> bool:
+        """Within thinking from the beginning; servers that write the opening tag all the same do no harm."""
+        tape = self._tape
+        self._skip_blank()
+        if not tape.ended and (tape.over or thinking.OPENERS.may_begin(tape.text, tape.at)):
+            return False
+        if found := thinking.OPENERS.match(tape.text, tape.at):
+            tape.at += len(found)
+        self._state = self._before_thought
+        return True
+
+    def _begin(self) -> bool:
+        """Before the first word of an answer, or of what follows thinking."""
+        tape = self._tape
+        self._skip_blank()
+        if tape.over and not tape.ended and len(self._lead) <= _MOST_BLANK:
+            return False
+        if not self._thought and (found := thinking.OPENERS.match(tape.text, tape.at)):
+            tape.at += len(found)
+            self._closer = thinking.CLOSER[found]
+            self._state = self._before_thought
+        elif self._has_tools and (found := MARKS["whole"].match(tape.text, tape.at)) and not self._may_be_mark():
+            self._open(WHOLE[found])
+        elif not tape.ended and not tape.over and self._may_be_something():
+            return False
+        else:
+            if _HEADERS.match(tape.text, tape.at):
+                self._in_harmony = True
+            self._use_marks()
+            self._state = self._in_text
+        return True
+
+    def _skip_blank(self) -> None:
+        tape = self._tape
+        blank = len(tape.text) - tape.at - len(tape.text[tape.at :].lstrip())
+        piece = tape.to(tape.at + blank)
+        self._lead += piece
+        self._place.feed(piece)
+
+    def _may_be_mark(self) -> bool:
+        """A mark begins here, or may once there is more."""
+        tape = self._tape
+        others = (self._marks,) if self._thought else (self._marks, thinking.OPENERS)
+        return bool(self._marks.match(tape.text, tape.at)) or (
+            not tape.ended and any(marks.may_begin(tape.text, tape.at) for marks in others)
+        )
+
+    def _may_be_something(self) -> bool:
+        tape = self._tape
+        wanted = (thinking.OPENERS, MARKS["whole"], self._marks)
+        return any(marks.may_begin(tape.text, tape.at) for marks in wanted)
+
+    def _before_thought(self) -> bool:
+        return self._skip_layout(self._think)
+
+    def _after_thought(self) -> bool:
+        return self._skip_layout(self._begin)
+
+    def _skip_layout(self, then: Callable[[], bool]) -> bool:
+        self._skip_blank()
+        self._lead = ""
+        if self._tape.over:
+            return False
+        self._state = then
+        return True
+
+    def _think(self) -> bool:
+        tape = self._tape
+        if found := self._closer.search(tape.text, tape.at):
+            self._say_thinking(tape.to(found.start()))
+            if found[0] not in (harmony.START, harmony.CHANNEL):
+                tape.at = found.end()
+            self._thought, self._place = True, Place()
+            self._state = self._after_thought
+            return True
+        place = len(tape.text) if tape.ended else self._closer.beginning(tape.text, tape.at)
+        self._say_thinking(tape.to(place))
+        return False
+
+    def _in_text(self) -> bool:
+        tape = self._tape
+        while found := self._marks.search(tape.text, tape.at):
+            self._say(tape.to(found.start()))
+            one = BY_OPENER[found[0]]
+            if not self._place.in_code and (one.anywhere or self._place.is_free):
+                self._open(one)
+                return True
+            self._say(tape.to(found.end()))
+        place = self._marks.beginning(tape.text, tape.at)
+        self._say(tape.to(place))
+        if not tape.over and (tape.ended or self._place.in_code):
+            self._say(tape.to(len(tape.text)))
+        return False
+
+    def _attempted(self) -> bool:
+        assert self._script is not None
+        try:
+            next(self._script)
+        except StopIteration:
+            return self._settle()
+        except NotACall:
+            self._give_up()
+            return True
+        except Turn as turn:
+            self._turn(turn)
+            return True
+        if self._tape.held > self._largest:
+            self._give_up()
+            return True
+        return False
+
+    def _deaf(self) -> bool:
+        self._say(self._tape.to(len(self._tape.text)))
+        return False
+
+    # -- attempts -------------------------------------------------------------------------------------------------
+
+    def _new_attempt(self) -> Attempt:
+        return Attempt(self._tape, self._declared, in_harmony=self._in_harmony, in_message=self._in_message)
+
+    def _open(self, one: Format) -> None:
+        self._tape.hold()
+        self._attempt = self._new_attempt()
+        self._script = _calls(self._attempt, one)
+        self._state = self._attempted
+
+    def _give_up(self) -> None:
+        """No call: what was read is text, and so is all the rest where it became too large."""
+        self._state = self._deaf if self._tape.held > self._largest else self._in_text
+        self._in_message = False
+        self._say(self._tape.release())
+
+    def _give_up_attempt(self) -> None:
+        if self._state == self._attempted:
+            self._give_up()
+
+    def _settle(self) -> bool:
+        """The answer is over, and was calls to its end."""
+        if self._tape.held > self._largest:
+            self._give_up()
+            return True
+        held = self._tape.release()
+        self._pieces += self._attempt.calls(held)
+        self._state = self._deaf
+        return False
+
+    def _turn(self, turn: Turn) -> None:
+        """A header: calls before it are followed by something else, so they are text."""
+        held = self._tape.release()
+        if self._attempt.has_calls:
+            self._say(held[: self._attempt.start])
+        if turn.into == "thinking":
+            self._closer, self._state = _MESSAGE_ENDS, self._before_thought
+        else:
+            self._state = self._in_text
+        self._in_message = turn.into == "text"
+
+    def _use_marks(self) -> None:
+        if not self._has_tools:
+            self._marks = MARKS["thought only"]
+        else:
+            self._marks = MARKS["in harmony" if self._in_harmony else "outside"]
+
+    # -- what goes out --------------------------------------------------------------------------------------------
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._place.feed(text)
+            self._pieces.append(Text(self._lead + text))
+            self._lead = ""
+
+    def _say_thinking(self, text: str) -> None:
+        if text:
+            self._pieces.append(Thinking(text))
+
+
+def _calls(attempt: Attempt, first: Format) -> Reading[None]:
+    """Calls up to the end of the answer. Raises NotACall when something else comes."""
+    tape = attempt.tape
+    tape.at += len(first.opener)
+    yield from first.read(attempt)
+    while True:
+        attempt.is_complete = True
+        yield from tape.blank()
+        if tape.over:
+            return
+        start = tape.held
+        one = FOLLOWING[(yield from tape.one_of(MARKS["following"]))]
+        attempt.is_complete = False
+        if one.source:
+            attempt.start = start
+        yield from one.read(attempt)
+
+
+def _joined(pieces: list[Piece]) -> list[Piece]:
+    joined: list[Piece] = []
+    for kind, same in groupby(pieces, type):
+        if kind is Call:
+            joined += same
+        else:
+            text = "".join(piece.text for piece in same if not isinstance(piece, Call))
+            joined.append(Text(text) if kind is Text else Thinking(text))
+    return joined
