@@ -49,7 +49,7 @@ class NarrowNode(OpenAIUpstream):
             await response.prepare(request)
             await released.wait()
         finally:
-            del self._here[text]
+            self._here.pop(text, None)
         for chunk in chunks(reply(Says(f"answer to {text}")), self.model, "chatcmpl-1"):
             assert isinstance(chunk, dict)
             await response.write(self._frame(chunk))

@@ -72,15 +72,17 @@ async def _answer(backend: MlxClusterBackend, text: str, journal: Notes) -> str:
 
 
 @asynccontextmanager
-async def busy(*nodes: NarrowNode, wait: float = 60.0, fallback: tuple[str, ...] = ()) -> AsyncIterator[Busy]:
-    """A cluster of these nodes. wait: seconds that a request may."""
+async def busy(
+    *nodes: NarrowNode, wait: float = 60.0, probed: float = 0.1, fallback: tuple[str, ...] = ()
+) -> AsyncIterator[Busy]:
+    """A cluster of these nodes. Seconds: wait: that a request may; probed: between two probes."""
     async with AsyncExitStack() as stack:
         for node in nodes:
             await stack.enter_async_context(node)
         settings = MlxCluster(
             discovery=Discovery(nodes=tuple(Node(id=f"n{n}", url=node.url) for n, node in enumerate(nodes))),
             routing=Routing(retry_delay_ms=0, max_wait_ms=int(1000 * wait)),
-            health=Health(check_interval_ms=100, timeout_ms=2000),
+            health=Health(check_interval_ms=int(1000 * probed), timeout_ms=2000),
             fallback=fallback,
         )
         backend = MlxClusterBackend(settings, None, Deadlines())
@@ -147,8 +149,11 @@ async def test_one_place_that_frees_sends_one_request() -> None:
         assert cluster.nodes[0].refused == refused
 
 
-async def test_after_the_time_that_a_node_asked_for_one_tries_and_then_the_next() -> None:
-    async with busy(NarrowNode(0, retry_after=1)) as cluster:
+async def test_after_the_time_that_a_node_asked_for_one_tries_and_then_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("anyclaude.backends.cluster_queue._LONGEST", 1000.0)
+    async with busy(NarrowNode(0, retry_after=1), probed=1000.0) as cluster:
         await cluster.ask_in_order("a1", "b1", "c1")
         cluster.nodes[0].places = 3
         await cluster.until(lambda: len(cluster.let_in) == 3)
