@@ -102,7 +102,8 @@ async def halt_one(nodes: Sequence[Haltable], sessions: int = SESSIONS) -> tuple
             await load.until(lambda: all(one.first_word or one.ended for one in waited))
         finally:
             node.go_on()
-        slowest = max(one.first_word - one.at for one in load.asked if one.at >= at and one.first_word)
+        words = [(one.first_word, one.at) for one in load.asked if one.first_word and one.first_word > at]
+        slowest = max((word - max(asked, at) for word, asked in words), default=0.0)
         went_on = asyncio.get_running_loop().time()
         await load.until(lambda: _answered_since(load, went_on) >= sessions)
         return slowest, load.outcomes()

@@ -9,7 +9,8 @@ seconds of a monotone clock and is passed in, chance too.
            │                          └───────────────────────────┴─────────────────────┘ │
            └──────────────────────────────────────────────── one real request answered ───┘
 
-Half-open has two steps, because `/health` shows that a process lives and only a real request that its engine computes.
+A node that was away and comes back goes from CLOSED to TRIAL. Half-open has two steps, because `/health` shows that a
+process lives and only a real request that its engine computes.
 A permit belongs to the state in which it was given: what was sent before a change says nothing after it, so ten
 requests that die together double nothing, and a late success closes nothing.
 """
@@ -37,10 +38,11 @@ class Event(Enum):
     DUE = auto()  # the time to stay open is over
     PROBED = auto()  # /health says ready
     MISSED = auto()  # /health does not answer
+    BACK = auto()  # the node was away, and is there again
 
 
 TABLE: Final[Mapping[State, Mapping[Event, State]]] = {
-    State.CLOSED: {Event.TRIPPED: State.OPEN},
+    State.CLOSED: {Event.TRIPPED: State.OPEN, Event.BACK: State.TRIAL},
     State.OPEN: {Event.DUE: State.HALF_OPEN},
     State.HALF_OPEN: {Event.PROBED: State.TRIAL, Event.MISSED: State.OPEN},
     State.TRIAL: {Event.ANSWERED: State.CLOSED, Event.FAILED: State.OPEN},
@@ -193,6 +195,11 @@ class Breaker:
         """`/health` did not answer. In a trial the real request decides: a node that computes may be slow to tell."""
         self.state(now)
         self._take(Event.MISSED, now)
+
+    def returned(self, now: float) -> None:
+        """The node was away and is back: one request goes first, however few had failed when it went."""
+        self.state(now)
+        self._take(Event.BACK, now)
 
     def _is_current(self, permit: Permit, now: float) -> bool:
         self.state(now)

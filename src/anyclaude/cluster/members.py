@@ -164,6 +164,7 @@ class Members:
 
     def _tell_change(self, member: Member, now: float) -> None:
         if member.health.up:
+            member.breaker.returned(now)
             self._lifecycle.back(member.id)
         else:
             self._lifecycle.lost(member.id, member.health.reason(now))

@@ -178,6 +178,22 @@ def test_a_node_that_comes_back_gets_one_request_first() -> None:
     assert ids(members.usable(10.0)) == "failing0 well1"
 
 
+def test_a_node_that_was_away_gets_one_request_first_however_few_had_failed() -> None:
+    members = cluster("well well well")
+    member = members.get("well0")
+    assert member is not None
+    for _ in range(3):
+        members.missed("well0", "refused", 1.0)
+    for _ in range(2):
+        members.probed("well0", READY, 2.0)
+    first = member.send(1, 2.0)
+    assert first is not None
+    assert member.send(1, 2.0) is None
+    assert ids(members.usable(2.0)) == "well1 well2"
+    member.begun(first, 3.0)
+    assert member.send(1, 3.0) is not None
+
+
 def test_what_is_under_way_is_counted() -> None:
     member = next(iter(cluster("well")))
     first, second = member.send(1000, 1.0), member.send(20, 1.0)
