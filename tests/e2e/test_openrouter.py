@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.claude_code import ClaudeCode
+from tests.support.filler import filler
 from tests.support.openrouter import DETAILS, KEY, MODEL, REFUSALS, Billed, OpenRouterUpstream, fails, thinks
 from tests.support.script import Breaks, Refusal, Says, calls, reply
 
@@ -55,7 +56,7 @@ BROKEN = (fails(502, "Provider disconnected", error_type="provider_unavailable")
 
 
 async def test_a_break_in_the_first_block_is_asked_again(claude: ClaudeCode, openrouter: OpenRouterUpstream) -> None:
-    openrouter.script(reply(Says("x" * 100_000), *BROKEN), reply(Says("The whole answer.")))
+    openrouter.script(reply(Says(filler(100_000, "half")), *BROKEN), reply(Says("The whole answer.")))
     answer = await claude.ask("Tell me")
     assert (answer.exit_code, answer.text) == (0, "The whole answer.")
 

@@ -12,6 +12,7 @@ from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import LMStudio
 from anyclaude.server.serve import serving
 from tests.support.clients import ASK, TOKEN, Client, client_of
+from tests.support.filler import filler
 from tests.support.raw_upstream import STREAM_HEAD, Connection, framed, raw_upstream, sse, whole
 from tests.support.streams import finish, text
 
@@ -28,7 +29,7 @@ async def proxied(play: Callable[[Connection], Awaitable[None]]) -> AsyncIterato
 
 async def test_a_slow_reader_slows_the_upstream() -> None:
     sent = 0
-    piece = framed(sse(text("x" * 4096)) * 16)
+    piece = framed(sse(text(filler(4096, "flood"))) * 16)
 
     async def floods(connection: Connection) -> None:
         nonlocal sent

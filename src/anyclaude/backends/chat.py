@@ -111,6 +111,10 @@ class ChatBackend:
         images = profile.images if said.images is None else said.images
         return replace(profile, images=images, context_window=said.context_window)
 
+    def sees(self, model: str | None) -> bool:
+        """Whether the model takes images."""
+        return self._profile(model).images
+
     def name_of(self, model: str | None) -> str:
         """The name that facts about a model go by: of `current-model`, that of the model that answers to it."""
         name = model or self._model
@@ -236,8 +240,8 @@ class ChatBackend:
             return batches, begun
         with mapped(self._upstream.origin):
             async with asyncio.timeout(self._deadlines.first_event):
-                events = reader.feed(decode_lenient(await answer.whole()))
-        events = [*events, *reader.end()]
+                read = reader.feed(decode_lenient(await answer.whole()))
+        events = reader.staged([*read, *reader.end()])
         if isinstance(events[-1], Failed):
             raise events[-1].error
         return _one(events), events
@@ -253,7 +257,7 @@ def _note_usage(caller: Caller, usage: UsageReport) -> None:
     )
 
 
-async def _one(events: list[ModelEvent]) -> EventBatches:
+async def _one(events: Sequence[ModelEvent]) -> EventBatches:
     yield events
 
 

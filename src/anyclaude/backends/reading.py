@@ -63,12 +63,13 @@ class Batches:
                 piece = await anext(self._reads, None)
             self._patience -= self._clock() - began
             if piece is None:
-                return [*self._decode(self._decoder.end()), *self._reader.end()]
-            return self._decode(self._decoder.feed(piece))
+                return self._reader.staged([*self._decode(self._decoder.end()), *self._reader.end()])
+            return self._reader.staged(self._decode(self._decoder.feed(piece)))
         except TimeoutError:
-            return self._reader.fail(UpstreamTimeout(f"{self._origin} went silent before its answer was complete"))
+            silence = UpstreamTimeout(f"{self._origin} went silent before its answer was complete")
+            return self._reader.staged(self._reader.fail(silence))
         except AnyclaudeError as error:
-            return self._reader.fail(error)
+            return self._reader.staged(self._reader.fail(error))
 
     def _decode(self, server_events: Sequence[ServerEvent]) -> list[ModelEvent]:
         events: list[ModelEvent] = []

@@ -4,12 +4,12 @@ A stage takes events and gives events, with the contract of `wire.events` on bot
 the upstream does; then nothing more is read, and the upstream is let go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from anyclaude.convert.chunks import ChunkReader
 from anyclaude.errors import AnyclaudeError
-from anyclaude.wire.events import Failed, Finished, ModelEvent, UsageReport
+from anyclaude.wire.events import Failed, Finished, ModelEvent, UsageReport, joined
 
 
 class Stage(Protocol):
@@ -46,25 +46,27 @@ class AnswerReader:
         return self._chunks.calls()
 
     def feed(self, chunk: object) -> Sequence[ModelEvent]:
-        """The events of one decoded chunk."""
-        return self._staged(self._chunks.feed(chunk))
+        """The events of one decoded chunk, as they were read."""
+        return self._chunks.feed(chunk)
 
     def done(self) -> Sequence[ModelEvent]:
         """The upstream said `[DONE]`."""
-        return self._staged(self._chunks.done())
+        return self._chunks.done()
 
     def end(self) -> Sequence[ModelEvent]:
         """The input has ended."""
-        return self._staged(self._chunks.end())
+        return self._chunks.end()
 
     def fail(self, error: AnyclaudeError) -> Sequence[ModelEvent]:
         """The transport broke."""
-        return self._staged(self._chunks.fail(error))
+        return self._chunks.fail(error)
 
-    def _staged(self, events: Sequence[ModelEvent]) -> Sequence[ModelEvent]:
-        if self._ended or not events:
+    def staged(self, events: Iterable[ModelEvent]) -> Sequence[ModelEvent]:
+        """What becomes of the events of one read of the upstream: in a burst, the stages see them as one."""
+        if self._ended:
             return ()
+        staged: Sequence[ModelEvent] = list(joined(events))
         for stage in self._stages:
-            events = stage.feed(events)
-        self._ended = bool(events) and isinstance(events[-1], Finished | Failed)
-        return events
+            staged = stage.feed(staged) if staged else staged
+        self._ended = bool(staged) and isinstance(staged[-1], Finished | Failed)
+        return staged

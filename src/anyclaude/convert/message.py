@@ -4,8 +4,7 @@
 stand in the present state the open block is closed first.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from anyclaude.convert.usage import anthropic_usage
@@ -14,15 +13,18 @@ from anyclaude.wire.events import (
     Failed,
     Finished,
     ModelEvent,
+    ServerToolResult,
+    ServerToolUse,
     TextDelta,
     ThinkingDelta,
     ThinkingSignature,
     ToolArgsDelta,
     ToolCallStart,
     UsageReport,
+    joined,
 )
 from anyclaude.wire.grammar import OPEN_BLOCK, TABLE, State
-from anyclaude.wire.json import decode_lenient
+from anyclaude.wire.json import decode_lenient, encode
 
 Event = Mapping[str, Any]
 
@@ -74,7 +76,7 @@ class MessageWriter:
         Neighbouring deltas of one kind become one: in a burst the client has less to do, and so have we.
         """
         out: list[Event] = []
-        for event in _joined(events):
+        for event in joined(events):
             self._write(event, out)
         return out
 
@@ -94,6 +96,11 @@ class MessageWriter:
                 out.append(self._delta({"type": "input_json_delta", "partial_json": json}))
             case ToolCallStart(id, name):
                 self._open(State.TOOL, {"type": "tool_use", "id": id, "name": name, "input": {}}, out)
+            case ServerToolUse(id, name, input):
+                self._open(State.TOOL, {"type": "server_tool_use", "id": id, "name": name, "input": {}}, out)
+                out.append(self._delta({"type": "input_json_delta", "partial_json": encode(input).decode()}))
+            case ServerToolResult(id, kind, content):
+                self._open(State.RESULT, {"type": kind, "tool_use_id": id, "content": content}, out)
             case UsageReport():
                 self._usage = anthropic_usage(event)
             case Finished(reason, stop_sequence):
@@ -126,19 +133,6 @@ class MessageWriter:
         out.append({"type": "message_delta", "delta": delta, "usage": self._usage})
         out.append({"type": "message_stop"})
         self._state = State.DONE
-
-
-def _joined(events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
-    """The events, with neighbouring deltas of one kind as one."""
-    for kind, group in groupby(events, type):
-        if kind is TextDelta:
-            yield TextDelta("".join([event.text for event in group]))  # type: ignore[union-attr]
-        elif kind is ToolArgsDelta:
-            yield ToolArgsDelta("".join([event.json for event in group]))  # type: ignore[union-attr]
-        elif kind is ThinkingDelta:
-            yield ThinkingDelta("".join([event.text for event in group]))  # type: ignore[union-attr]
-        else:
-            yield from group
 
 
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024

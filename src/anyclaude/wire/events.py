@@ -8,8 +8,10 @@ keeps this contract, so that the writer can stay simple:
 - The stream ends with exactly one `Finished` or one `Failed`, and nothing follows it.
 """
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import groupby
+from typing import Any, Literal
 
 from anyclaude.errors import AnyclaudeError
 
@@ -49,10 +51,37 @@ class ToolArgsDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerToolUse:
+    """A tool that the client asked us to run, with its whole input: a web search."""
+
+    id: str
+    name: str
+    input: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerToolResult:
+    """What came of a `ServerToolUse`. kind: the type of its block. content: blocks, or one that tells an error."""
+
+    tool_use_id: str
+    kind: str
+    content: Sequence[Mapping[str, Any]] | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A page that the upstream searched and found, told beside its text. Nobody may have asked for it."""
+
+    url: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReport:
     """Token counts of the whole request so far. `prompt_tokens` includes `cached_tokens` and `cache_write_tokens`.
 
-    reasoning_tokens: part of `output_tokens`. cost: US dollars, None where the upstream does not say.
+    reasoning_tokens: part of `output_tokens`. cost: US dollars, None where the upstream does not say. web_searches:
+    how many were made.
     """
 
     prompt_tokens: int
@@ -61,6 +90,7 @@ class UsageReport:
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     cost: float | None = None
+    web_searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +109,28 @@ class Failed:
 
 
 ModelEvent = (
-    TextDelta | ThinkingDelta | ThinkingSignature | ToolCallStart | ToolArgsDelta | UsageReport | Finished | Failed
+    TextDelta
+    | ThinkingDelta
+    | ThinkingSignature
+    | ToolCallStart
+    | ToolArgsDelta
+    | ServerToolUse
+    | ServerToolResult
+    | Citation
+    | UsageReport
+    | Finished
+    | Failed
 )
+
+
+def joined(events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
+    """The events, with neighbouring deltas of one kind as one."""
+    for kind, group in groupby(events, type):
+        if kind is TextDelta:
+            yield TextDelta("".join([event.text for event in group]))  # type: ignore[union-attr]
+        elif kind is ToolArgsDelta:
+            yield ToolArgsDelta("".join([event.json for event in group]))  # type: ignore[union-attr]
+        elif kind is ThinkingDelta:
+            yield ThinkingDelta("".join([event.text for event in group]))  # type: ignore[union-attr]
+        else:
+            yield from group

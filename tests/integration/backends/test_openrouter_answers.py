@@ -18,6 +18,7 @@ from anyclaude.backends.openrouter import OpenRouterBackend
 from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import OpenRouter
 from tests.support.clients import TOKEN, Client, talking_to
+from tests.support.filler import filler
 from tests.support.openrouter import (
     DETAILS,
     KEY,
@@ -111,7 +112,10 @@ async def test_an_error_before_the_first_word_is_a_status(status: int, tmp_path:
 async def test_an_error_in_mid_stream_takes_nothing_for_complete(tmp_path: Path) -> None:
     async with proxied(tmp_path) as (upstream, client):
         # more than one read of the socket, so that the answer has begun when it breaks
-        half, broken = Says("x" * 100_000), fails(502, "Provider disconnected", error_type="provider_unavailable")
+        half, broken = (
+            Says(filler(100_000, "half")),
+            fails(502, "Provider disconnected", error_type="provider_unavailable"),
+        )
         cut = reply(half, broken, Breaks())
         upstream.script(cut, cut, cut)
         events = await client.events(**ASK)
