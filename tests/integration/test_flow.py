@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -12,7 +13,6 @@ from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import LMStudio
 from anyclaude.server.serve import serving
 from tests.support.clients import ASK, TOKEN, Client, client_of
-from tests.support.filler import filler
 from tests.support.raw_upstream import STREAM_HEAD, Connection, framed, raw_upstream, sse, whole
 from tests.support.streams import finish, text
 
@@ -29,7 +29,7 @@ async def proxied(play: Callable[[Connection], Awaitable[None]]) -> AsyncIterato
 
 async def test_a_slow_reader_slows_the_upstream() -> None:
     sent = 0
-    piece = framed(sse(text(filler(4096, "flood"))) * 16)
+    piece = framed(sse(text(random.Random(1).randbytes(2048).hex())) * 16)
 
     async def floods(connection: Connection) -> None:
         nonlocal sent
