@@ -12,11 +12,10 @@ its history, the guest's host the larger one, and the same rule decides whether 
 from collections.abc import Callable, Collection
 from typing import Final
 
-from anyclaude.cluster.estimates import burdened
 from anyclaude.cluster.homes import Home, Homes
 from anyclaude.cluster.node import Answered, Ask
 from anyclaude.cluster.prefix_index import PrefixIndex
-from anyclaude.cluster.strategies import TYPICAL_TOKENS, Candidates, Choice, Outlook, least_of
+from anyclaude.cluster.strategies import TYPICAL_TOKENS, Candidates, Choice, Outlook, burdened, least_of
 
 HYSTERESIS: Final = 5.0
 """Seconds by which another node must be quicker before a session moves."""

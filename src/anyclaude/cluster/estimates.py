@@ -29,10 +29,6 @@ STEEPEST: Final = 4.0
 LATE: Final = 0.25
 """The share of requests without an answer that counts as uncomputed, however long ago they were sent."""
 
-DEGRADED_FACTOR: Final = 2.0
-DEGRADED_SECONDS: Final = 5.0
-"""What a degraded node costs beyond a healthy one: some of what is asked there fails, and is computed elsewhere too."""
-
 
 class Candidate(Protocol):
     """What a strategy must know of a node. prefill_tps: as learnt; rtt: seconds; degraded: see `cluster.health`."""
@@ -67,11 +63,6 @@ def speed(candidate: Candidate, fallback: float) -> float:
 def seconds_to_first(candidate: Candidate, uncached: float, now: float, fallback: float) -> float:
     """From sending to the first token of an answer, for so many tokens that the node has to compute."""
     return (candidate.pending_tokens(now) + uncached) / speed(candidate, fallback) + candidate.rtt
-
-
-def burdened(candidate: Candidate, seconds: float) -> float:
-    """What seconds at a node count for when nodes are compared: more, where some requests fail."""
-    return DEGRADED_FACTOR * seconds + DEGRADED_SECONDS if candidate.degraded else seconds
 
 
 def _known_tps(candidate: Candidate) -> float | None:

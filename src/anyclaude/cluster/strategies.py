@@ -4,7 +4,7 @@ round-robin: each in its turn, faster nodes more often, as smoothly as nginx doe
 left to compute, in seconds. latency-based: the better of two at random, by the time to the first token that was seen
 for each thousand tokens that had to be computed. cache-aware, the default, has a file of its own.
 
-A degraded node counts as slower in each of them (`estimates.burdened`): it is chosen when the healthy ones are clearly
+A degraded node counts as slower in each of them (`burdened`): it is chosen when the healthy ones are clearly
 worse, and not just because there is nobody at it.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from anyclaude.cluster.estimates import Candidate, burdened, fleet_tps, seconds_to_first, speed
+from anyclaude.cluster.estimates import Candidate, fleet_tps, seconds_to_first, speed
 from anyclaude.cluster.node import Answered, Ask
 from anyclaude.cluster.prefix_index import PrefixIndex
 
@@ -24,6 +24,10 @@ OVERHEAD_TOKENS: Final = 500
 
 TYPICAL_TOKENS: Final = 4_000
 """What a usual turn has to compute."""
+
+DEGRADED_FACTOR: Final = 2.0
+DEGRADED_SECONDS: Final = 5.0
+"""What a degraded node costs beyond a healthy one: some of what is asked there fails, and is computed elsewhere too."""
 
 Candidates = Mapping[str, Candidate]
 """The nodes that may be chosen, by their ids; at least one."""
@@ -196,6 +200,11 @@ class LatencyBased:
         """Seconds; a node that nothing is known of goes first."""
         uncached = outlook.ask.tokens - outlook.cached(node)
         return burdened(outlook.candidates[node], self._pace.get(node, 0.0) * (uncached + OVERHEAD_TOKENS) / 1000)
+
+
+def burdened(candidate: Candidate, seconds: float) -> float:
+    """What seconds at a node count for when nodes are compared: more, where some requests fail."""
+    return DEGRADED_FACTOR * seconds + DEGRADED_SECONDS if candidate.degraded else seconds
 
 
 def least_of(nodes: Iterable[str], costs: Mapping[str, float], slack: float) -> list[str]:
