@@ -48,6 +48,26 @@ async def test_parallel_calls_whose_pieces_are_interleaved(claude: ClaudeCode, u
     assert [text.strip() for text in last.tool_results()[-3:]] == ["I am a.txt", "I am b.txt", "I am c.txt"]
 
 
+async def test_calls_that_the_model_writes_as_text_are_run(claude: ClaudeCode, upstream: OpenAIUpstream) -> None:
+    """One in Qwen3-Coder's way behind thinking, then one in gpt-oss's; an example in a fence is only shown."""
+    path = str(claude.work / "note.txt")
+    write = f"<parameter=file_path>\n{path}\n</parameter>\n<parameter=content>\nhello\n\n</parameter>"
+    qwen = f"<tool_call>\n<function=Write>\n{write}\n</function>\n</tool_call>\n"
+    harmony = '<|channel|>commentary to=functions.Bash <|constrain|>json<|message|>{"command": "cat note.txt"}<|call|>'
+    example = "It was:\n```\n" + qwen + "```\n"
+    upstream.script(
+        reply(Says("<think>\nA file.\n</think>\n\nI write it.\n" + qwen, 30)),
+        reply(Says(harmony, 20)),
+        lambda asked: reply(Says(example + asked.tool_results()[-1], 20)),
+    )
+    answer = await claude.ask("Write a note, then show it")
+    assert (answer.exit_code, answer.text) == (0, example + "hello")
+    assert [block["name"] for block in answer.blocks("tool_use")] == ["Write", "Bash"]
+    assert [block["thinking"] for block in answer.blocks("thinking")] == ["A file.\n"]
+    assert upstream.asked[1].tool_calls() == [{"name": "Write", "arguments": {"file_path": path, "content": "hello\n"}}]
+    assert upstream.asked[2].tool_results()[-1].strip() == "hello"
+
+
 async def test_a_failing_command_reaches_the_model(claude: ClaudeCode, upstream: OpenAIUpstream) -> None:
     upstream.script(reply(calls("Bash", command="ls nowhere.txt")), reply(Says("It is not there.")))
     answer = await claude.ask("List it")

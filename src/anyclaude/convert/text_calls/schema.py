@@ -6,6 +6,7 @@ every call again. Source: https://json-schema.org/draft/2020-12/json-schema-vali
 
 import json
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, Final
 
 Schema = Mapping[str, Any]
@@ -144,13 +145,20 @@ def meant(text: str, schema: Any, root: Any) -> Any:
 def read_json(text: str) -> Any:
     """The value, or `...` for what is not JSON. Line breaks within strings are understood."""
     try:
-        return json.loads(text, strict=False, parse_constant=_refuse)
+        return json.loads(text, strict=False, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         return ...
 
 
 def _refuse(word: str) -> Any:
     raise ValueError(word)
+
+
+def _finite(number: str) -> float:
+    """Beyond the range of a double there is nothing that JSON could say."""
+    if not isfinite(value := float(number)):
+        raise ValueError(number)
+    return value
 
 
 def kinds_of(schema: Any, root: Any, depth: int = 0) -> set[str]:
