@@ -17,7 +17,7 @@ _PROMPT: Final = "mlx_worker_prompt_tokens_total"
 _CACHED: Final = "mlx_worker_cached_prompt_tokens_total"
 _FINISHED: Final = 'mlx_worker_requests_total{outcome="finished"}'
 _SECONDS: Final = 60.0
-_LOADING: Final = 120.0
+_LOADING: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,7 @@ def _await_model(worker: Server) -> None:
     until = time.monotonic() + _LOADING
     while json.loads(_asked(worker, "GET", "/health"))["state"] == "loading" and time.monotonic() < until:
         time.sleep(0.1)
-    if not worker.alive():
-        raise BenchError("a worker does not answer")
+    worker.ask([{"role": "user", "content": "Are you there?"}], max_tokens=2)
 
 
 def _counts(worker: Server) -> Mapping[str, int]:
