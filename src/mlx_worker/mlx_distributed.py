@@ -47,7 +47,7 @@ def check_splits(folder: Path, size: int, *, pipeline: bool) -> None:
 HEADS = {"num_key_value_heads": "key-value heads", "num_attention_heads": "attention heads"}
 
 
-def load_shard(folder: Path, max_batch: int, *, backend: str, pipeline: bool) -> MlxRunner:
+def load_shard(folder: Path, *, backend: str, pipeline: bool) -> MlxRunner:
     """Join the group that the environment describes, and load this rank's part. All ranks must do so at once.
 
     Raises ModelLoadError, and RuntimeError when the ranks do not find each other.
@@ -61,7 +61,7 @@ def load_shard(folder: Path, max_batch: int, *, backend: str, pipeline: bool) ->
         _first_token(model)
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError, ArithmeticError) as error:
         raise _not_split(folder, group.size(), error, pipeline=pipeline) from error
-    return made_runner(folder, model, tokenizer, config, max_batch, partial(agreed, group=group))
+    return made_runner(folder, model, tokenizer, config, partial(agreed, group=group))
 
 
 def _first_token(model: Any) -> None:

@@ -3,7 +3,7 @@
 mlx-lm's parts are unversioned below `load`, so it is pinned, and tests/integration/mlx_worker/test_mlx_contract.py
 holds every name used here. What it leaves to its callers is done here:
 
-- a state handed out by `BatchGenerator` is lazy, or a slice, and would pin the whole batch's memory, so it is detached
+- a state handed out by a batch is lazy, or a slice, and would pin the whole batch's memory, so it is detached
   (`mlx_states`);
 - a state must never cover the whole prompt: the last token is what the first step computes.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import mlx.core as mx
 import mlx_lm
-from mlx_lm.generate import BatchGenerator, StopSequences, TextStateMachine, make_text_state_machine
+from mlx_lm.generate import StopSequences, TextStateMachine, make_text_state_machine
 from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache
 
 from mlx_worker import mlx_states
@@ -24,6 +24,7 @@ from mlx_worker.constraint import Constraint
 from mlx_worker.engine import AnswerShape, Drafted, Generation, ModelCard, Prompt
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.grammars import grammars_of
+from mlx_worker.mlx_batch import SharedGenerator
 from mlx_worker.mlx_sampling import GrammarMask, logprob_of, penalties_of, sampler_of
 from mlx_worker.model_folder import fingerprint_of, name_of, sampling_of
 from mlx_worker.prefix_entry import Cut
@@ -51,7 +52,6 @@ class MlxRunner:
         model: Any,
         tokenizer: Any,
         card: ModelCard,
-        max_batch: int,
         fingerprint: str,
         agree: Agree = lambda sampler: sampler,
     ) -> None:
@@ -64,7 +64,7 @@ class MlxRunner:
         self.chat = TokenizerTemplate(tokenizer)
         self._grammars = grammars_of(tokenizer)
         self.markers = _markers(tokenizer, self._grammars.live_call if self._grammars else None)
-        self._model, self._tokenizer, self._max_batch = model, tokenizer, max_batch
+        self._model, self._tokenizer = model, tokenizer
         self._agree = agree
         self._stops = StopSequences([(token,) for token in sorted(tokenizer.eos_token_ids)])
         self._vocabulary = len(tokenizer)
@@ -72,7 +72,7 @@ class MlxRunner:
         self._generator = self._new_generator()
 
     def _new_generator(self) -> Any:
-        return BatchGenerator(self._model, completion_batch_size=self._max_batch, prefill_batch_size=self._max_batch)
+        return SharedGenerator(self._model)
 
     def new_kv(self) -> Any:
         return make_prompt_cache(self._model)
@@ -150,7 +150,7 @@ class MlxRunner:
         if response.finish_reason != "stop":  # then the token is the one that ends the turn, which is no text
             sequence.detokenizer.add_token(response.token)
             if sequence.logprobs is not None:
-                logprob = logprob_of(response.token, response.logprobs, sequence.logprobs, self._tokenizer.decode)
+                logprob = logprob_of(response.token, response.logprobs, sequence.logprobs, self._bytes_of)
         held = sequence.constraint is not None and sequence.constraint.held
         if response.finish_reason is None:
             return Step(response.uid, sequence.detokenizer.last_segment, held=held, logprob=logprob)
@@ -166,6 +166,11 @@ class MlxRunner:
             held=held,
             logprob=logprob,
         )
+
+    def _bytes_of(self, token: int) -> bytes:
+        if self._grammars is not None:
+            return self._grammars.words.bytes_of(token)
+        return str(self._tokenizer.decode([token])).encode("utf-8", "replace")
 
     def drop(self, uid: int) -> tuple[Any, Sequence[int]]:
         kv, tokens = self._generator.remove([uid], return_prompt_caches=True)[uid]
@@ -208,9 +213,9 @@ def _markers(tokenizer: Any, live_call: LiveCall | None) -> Markers:
     )
 
 
-def load_runner(folder: Path, max_batch: int) -> MlxRunner:
+def load_runner(folder: Path) -> MlxRunner:
     """Load a model on the calling thread. Raises ModelLoadError."""
-    return made_runner(folder, *load_model(folder), max_batch)
+    return made_runner(folder, *load_model(folder))
 
 
 def load_model(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
@@ -229,7 +234,6 @@ def made_runner(
     model: Any,
     tokenizer: Any,
     config: dict[str, Any],
-    max_batch: int,
     agree: Agree = lambda sampler: sampler,
     make: Callable[..., MlxRunner] = MlxRunner,
 ) -> MlxRunner:
@@ -245,7 +249,7 @@ def made_runner(
         sampling=sampling_of(folder),
         vocabulary=len(tokenizer),
     )
-    return make(model, tokenizer, card, max_batch, fingerprint_of(folder), agree)
+    return make(model, tokenizer, card, fingerprint_of(folder), agree)
 
 
 def _context_length(config: dict[str, Any]) -> int:

@@ -78,7 +78,6 @@ class SoloRunner(MlxRunner):
         model: Any,
         tokenizer: Any,
         card: ModelCard,
-        max_batch: int,
         fingerprint: str,
         agree: Agree = lambda sampler: sampler,
         *,
@@ -87,7 +86,7 @@ class SoloRunner(MlxRunner):
     ) -> None:
         self._kept = [KeptBits(one, kv_bits) for one in (model, draft) if one is not None]
         self._decoder: Decoder = PlainDecoder(model) if draft is None else _drafting(model, draft, len(tokenizer))
-        super().__init__(model, tokenizer, card, max_batch, fingerprint, agree)
+        super().__init__(model, tokenizer, card, fingerprint, agree)
 
     def _new_generator(self) -> Any:
         return SoloGenerator(self._decoder)
@@ -119,16 +118,14 @@ def _drafting(model: Any, draft: Any, vocabulary: int) -> DraftDecoder:
 
 def load_as_set(folder: Path, limits: Limits) -> MlxRunner:
     """The runner that these limits ask for, on the calling thread. Raises ModelLoadError."""
-    return load_solo(folder, limits) if limits.solo else load_runner(folder, limits.max_batch)
+    return load_solo(folder, limits) if limits.solo else load_runner(folder)
 
 
 def load_solo(folder: Path, limits: Limits) -> MlxRunner:
     bits, draft_folder = limits.kv_bits, limits.draft_model
     model, tokenizer, config = load_model(folder)
     draft = load_draft(draft_folder, tokenizer) if draft_folder else None
-    runner = made_runner(
-        folder, model, tokenizer, config, limits.max_batch, make=partial(SoloRunner, kv_bits=bits, draft=draft)
-    )
+    runner = made_runner(folder, model, tokenizer, config, make=partial(SoloRunner, kv_bits=bits, draft=draft))
     runner.fingerprint += f"-kv{bits}" * bool(bits) + (f"-{fingerprint_of(draft_folder)}" if draft_folder else "")
     kept = f"states in {bits} bits" if bits else ""
     helped = f"the draft model {name_of(draft_folder)}" if draft_folder else ""

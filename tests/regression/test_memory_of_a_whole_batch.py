@@ -23,7 +23,7 @@ BIG_STATES = {"linear_num_value_heads": 16, "linear_num_key_heads": 16, "linear_
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlxRunner:
     """A hybrid model whose recurrent states are bigger than what MLX rounds memory to."""
     monkeypatch.setitem(tiny_model.SPECIALS, "qwen3_next", tiny_model.SPECIALS["qwen3_next"] | BIG_STATES)
-    return load_runner(tiny_model.build(tmp_path / "model", "qwen3_next").folder, BATCH)
+    return load_runner(tiny_model.build(tmp_path / "model", "qwen3_next").folder)
 
 
 def started(runner: MlxRunner, max_tokens: int) -> int:

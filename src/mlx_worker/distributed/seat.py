@@ -129,7 +129,7 @@ def _room(runner: Runner) -> int:
 
 def _loaded(seat: Seat, settings: Settings, folder: Path) -> MlxRunner:
     with _files(seat):
-        return load_shard(folder, settings.max_batch, backend=seat.backend, pipeline=seat.pipeline)
+        return load_shard(folder, backend=seat.backend, pipeline=seat.pipeline)
 
 
 @contextmanager

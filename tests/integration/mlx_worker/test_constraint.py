@@ -102,7 +102,7 @@ Build = Callable[..., MlxRunner]
 def model(models_folder: Path) -> Build:
     def build(arch: str = "qwen3", **options: Any) -> MlxRunner:
         folder = models_folder / "-".join(["constraint", arch, *map(str, options.values())])
-        return load_runner(tiny_model.build(folder, arch, **options).folder, 8)
+        return load_runner(tiny_model.build(folder, arch, **options).folder)
 
     return build
 

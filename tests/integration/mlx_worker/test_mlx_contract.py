@@ -14,7 +14,6 @@ import mlx.core as mx
 import mlx_lm
 import pytest
 from mlx_lm.generate import (
-    BatchGenerator,
     GenerationBatch,
     StopSequences,
     TextStateMachine,
@@ -37,6 +36,7 @@ from mlx_lm.sample_utils import make_logits_processors, make_sampler
 from mlx_lm.utils import maybe_set_recommended_wired_limit
 
 from mlx_worker.disk_cache import read_head
+from mlx_worker.mlx_batch import SharedGenerator
 
 PROMPT = list(range(10, 60))
 
@@ -56,7 +56,7 @@ def hybrid(hybrid_model: Path) -> Any:
 
 @pytest.fixture
 def generator(loaded: tuple[Any, Any, Any]) -> Iterator[Any]:
-    generator = BatchGenerator(loaded[0], completion_batch_size=4, prefill_batch_size=4)
+    generator = SharedGenerator(loaded[0])
     yield generator
     generator.close()
 
@@ -68,8 +68,14 @@ def computed(model: Any, tokens: list[int]) -> Any:
     return kv
 
 
+def begun(generator: Any, kv: Any, prompt: list[int], count: int = 5, **options: Any) -> int:
+    usual = {"samplers": [make_sampler(0.0)], "logits_processors": [[]], "stop_sequences": [StopSequences()]}
+    (uid,) = generator.insert([prompt[-1:]], [count], caches=[kv], all_tokens=[list(prompt[:-1])], **(usual | options))
+    return int(uid)
+
+
 def decoded(generator: Any, kv: Any, prompt: list[int], **options: Any) -> list[Any]:
-    (uid,) = generator.insert([prompt[-1:]], [5], caches=[kv], all_tokens=[list(prompt[:-1])], **options)
+    uid = begun(generator, kv, prompt, **options)
     responses: list[Any] = []
     while not (responses and responses[-1].finish_reason):
         responses += [response for response in generator.next()[1] if response.uid == uid]
@@ -147,7 +153,7 @@ def test_a_finished_sequence_hands_out_its_state_and_the_tokens_in_it(
 
 def test_a_removed_sequence_hands_out_its_state(loaded: tuple[Any, Any, Any], generator: Any) -> None:
     kv = computed(loaded[0], PROMPT[:-1])
-    (uid,) = generator.insert([PROMPT[-1:]], [50], caches=[kv], all_tokens=[PROMPT[:-1]])
+    uid = begun(generator, kv, PROMPT, 50)
     said = [response.token for _ in range(4) for response in generator.next()[1]]
     kept, tokens = generator.remove([uid], return_prompt_caches=True)[uid]
     mx.eval([layer.state for layer in kept])
@@ -168,12 +174,6 @@ def test_stop_sequences_and_samplers_are_a_requests_own(loaded: tuple[Any, Any, 
         stop_sequences=[StopSequences([(token,)])],
     )
     assert [response.finish_reason for response in stopped] == ["stop"]
-
-
-def test_an_empty_prompt_is_refused_by_the_generator(generator: Any) -> None:
-    """Why a lookup never covers the whole prompt."""
-    with pytest.raises(ValueError, match="empty prompt"):
-        generator.insert([[]], [5])
 
 
 def test_states_can_be_cut_back_or_not(loaded: tuple[Any, Any, Any], hybrid: Any) -> None:

@@ -243,7 +243,7 @@ def wide(wide_model: Path) -> MlxRunner:
 @pytest.fixture(scope="module")
 def alone(wide_model: Path) -> MlxRunner:
     """As the wide one, but for decoding one answer at a time."""
-    return made_runner(wide_model, *load_model(wide_model), 1, make=SoloRunner)
+    return made_runner(wide_model, *load_model(wide_model), make=SoloRunner)
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def test_penalties_know_the_prompt(plain: MlxRunner, trained_model: Path, drafts
     """Its last words but one are what ends a message, which is now the last thing that the model says."""
     other = load_as_set(trained_model, Limits(draft_model=trained_model))
     if not drafts:
-        other = made_runner(trained_model, *load_model(trained_model), 1, make=SoloRunner)
+        other = made_runner(trained_model, *load_model(trained_model), make=SoloRunner)
     never_again = Sampling(temperature=0, repetition_penalty=100)
     same, said = (heard(one, asked(one, "hi", sampling=never_again))[0] for one in (plain, other))
     assert end_of(same).completion_tokens > 30

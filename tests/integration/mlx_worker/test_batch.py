@@ -1,0 +1,129 @@
+"""Sequences that decode beside one another: alone, joined by others, left by them, and alone again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx_lm
+import pytest
+from mlx_lm.generate import StopSequences
+from mlx_lm.models.cache import KVCache, make_prompt_cache
+
+from mlx_worker import mlx_states
+from mlx_worker.engine import Sampling
+from mlx_worker.mlx_batch import SharedGenerator
+from mlx_worker.mlx_sampling import sampler_of
+
+
+@pytest.fixture(scope="module", params=["attention_model", "hybrid_model", "window_model"])
+def model(request: pytest.FixtureRequest) -> Any:
+    return mlx_lm.load(str(request.getfixturevalue(request.param)))[0]
+
+
+class Decoded:
+    """A generator and what each of its sequences has said."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.generator = SharedGenerator(model)
+        self.said: dict[int, list[int]] = {}
+        self.ended: dict[int, Any] = {}
+
+    def begin(self, prompt: Sequence[int], count: int, processors: Sequence[Any] = ()) -> int:
+        kv = make_prompt_cache(self.model)
+        self.model(mx.array(list(prompt[:-1]))[None], cache=kv)
+        mlx_states.evaluate(kv)
+        (uid,) = self.generator.insert(
+            [prompt[-1:]],
+            [count],
+            caches=[kv],
+            all_tokens=[prompt[:-1]],
+            samplers=[sampler_of(Sampling(temperature=0.0), 1024)],
+            logits_processors=[processors],
+            stop_sequences=[StopSequences()],
+        )
+        self.said[uid] = []
+        return uid
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            for response in self.generator.next()[1]:
+                self.said[response.uid].append(response.token)
+                if response.finish_reason:
+                    self.ended[response.uid] = response
+
+
+def prompt(length: int, start: int) -> list[int]:
+    return [(start + place) * 37 % 900 + 50 for place in range(length)]
+
+
+PROMPTS = [prompt(100, 1), prompt(20, 400), prompt(150, 700)]
+
+
+def alone(model: Any, tokens: Sequence[int], count: int) -> list[int]:
+    decoded = Decoded(model)
+    uid = decoded.begin(tokens, count)
+    decoded.run(count)
+    return decoded.said[uid]
+
+
+def test_each_says_what_it_says_alone_whoever_comes_and_goes(model: Any) -> None:
+    decoded = Decoded(model)
+    first = decoded.begin(PROMPTS[0], 40)
+    decoded.run(5)
+    second = decoded.begin(PROMPTS[1], 8)
+    decoded.run(3)
+    third = decoded.begin(PROMPTS[2], 6)
+    decoded.run(20)
+    assert set(decoded.ended) == {second, third}
+    fourth = decoded.begin(PROMPTS[1], 20)
+    decoded.run(20)
+    for uid, tokens, count in ((first, PROMPTS[0], 40), (second, PROMPTS[1], 8), (third, PROMPTS[2], 6)):
+        assert decoded.said[uid] == alone(model, tokens, count)
+    assert decoded.said[fourth] == alone(model, PROMPTS[1], 20)
+    assert decoded.generator.next() == ([], [])
+
+
+def test_what_each_leaves_behind_is_what_was_computed(model: Any) -> None:
+    decoded = Decoded(model)
+    first = decoded.begin(PROMPTS[0], 12)
+    decoded.run(2)
+    second = decoded.begin(PROMPTS[1], 4)
+    decoded.run(12)
+    for uid in (first, second):
+        left = decoded.ended[uid]
+        mlx_states.detach(left.prompt_cache)
+        fresh = make_prompt_cache(model)
+        model(mx.array(list(left.all_tokens))[None], cache=fresh)
+        one, other = (model(mx.array([[5]]), cache=kv) for kv in (left.prompt_cache, fresh))
+        assert mx.allclose(one, other, atol=1e-3)
+
+
+def test_a_newcomer_may_leave_before_its_first_step(model: Any) -> None:
+    decoded = Decoded(model)
+    staying = decoded.begin(PROMPTS[0], 10)
+    decoded.run(1)
+    leaving = decoded.begin(PROMPTS[1], 10)
+    kv, tokens = decoded.generator.remove([leaving], return_prompt_caches=True)[leaving]
+    mlx_states.detach(kv)
+    assert list(tokens) == PROMPTS[1]
+    decoded.run(9)
+    assert decoded.said[staying] == alone(model, PROMPTS[0], 10)
+    assert decoded.said[leaving] == []
+
+
+def test_who_is_alone_is_decoded_on_a_state_of_one(attention_model: Path) -> None:
+    decoded = Decoded(mlx_lm.load(str(attention_model))[0])
+
+    def kinds() -> set[bool]:
+        return {type(layer) is KVCache for layer in decoded.generator._members.prompt_cache}  # type: ignore[union-attr]
+
+    decoded.begin(PROMPTS[0], 20)
+    decoded.run(2)
+    assert kinds() == {True}
+    decoded.begin(PROMPTS[1], 3)
+    decoded.run(1)
+    assert kinds() == {False}
+    decoded.run(5)
+    assert kinds() == {True}
