@@ -18,7 +18,8 @@
     │   │   ├── UpstreamRefusedUs  401 and 403 of the upstream, as 400 (see there)
     │   │   └── NotOffered       404 of the upstream, as 400 (see there)
     │   ├── RateLimited          429
-    │   └── Overloaded           529
+    │   ├── Overloaded           529
+    │   └── SearchFailed         502, a search engine, told inside a search's answer
     ├── InternalError            500, a fault of our own
     │   └── GrammarError         500, a stream that breaks the grammar of `wire.grammar`
     └── SetupError               this machine is not ready; the command line says it and exits with 2
@@ -160,6 +161,14 @@ class RateLimited(UpstreamError):
 class Overloaded(UpstreamError):
     status = 529
     kind = "overloaded_error"
+
+
+class SearchFailed(UpstreamError):
+    """A search engine did not do its part. code: Anthropic's word for it in the result of a web search."""
+
+    def __init__(self, message: str, code: str = "unavailable") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class InternalError(AnyclaudeError):

@@ -96,11 +96,8 @@ class MessageWriter:
                 out.append(self._delta({"type": "input_json_delta", "partial_json": json}))
             case ToolCallStart(id, name):
                 self._open(State.TOOL, {"type": "tool_use", "id": id, "name": name, "input": {}}, out)
-            case ServerToolUse(id, name, input):
-                self._open(State.TOOL, {"type": "server_tool_use", "id": id, "name": name, "input": {}}, out)
-                out.append(self._delta({"type": "input_json_delta", "partial_json": encode(input).decode()}))
-            case ServerToolResult(id, kind, content):
-                self._open(State.RESULT, {"type": kind, "tool_use_id": id, "content": content}, out)
+            case ServerToolUse() | ServerToolResult():
+                self._server_tool(event, out)
             case UsageReport():
                 self._usage = anthropic_usage(event)
             case Finished(reason, stop_sequence):
@@ -108,6 +105,15 @@ class MessageWriter:
             case Failed(error):
                 self._state = State.FAILED
                 out.append(error.body())
+
+    def _server_tool(self, event: ServerToolUse | ServerToolResult, out: list[Event]) -> None:
+        """A result stands whole in the start of its block; an input there would not be read."""
+        if isinstance(event, ServerToolResult):
+            block = {"type": event.kind, "tool_use_id": event.tool_use_id, "content": event.content}
+            self._open(State.RESULT, block, out)
+            return
+        self._open(State.TOOL, {"type": "server_tool_use", "id": event.id, "name": event.name, "input": {}}, out)
+        out.append(self._delta({"type": "input_json_delta", "partial_json": encode(event.input).decode()}))
 
     def _enter(self, state: State, block: Mapping[str, Any], out: list[Event]) -> None:
         if self._state is not state:

@@ -22,6 +22,7 @@ def convert_usage(chunk: Mapping[str, Any]) -> UsageReport | None:
             cache_write_tokens=min(_count(details.get("cache_write_tokens")), prompt - cached),
             reasoning_tokens=_reasoning_tokens(usage),
             cost=_cost(usage.get("cost")),
+            web_searches=_web_searches(usage.get("server_tool_use")),
         )
     timings = chunk.get("timings")
     if isinstance(timings, dict) and "prompt_n" in timings:
@@ -35,15 +36,21 @@ def _reasoning_tokens(usage: Mapping[str, Any]) -> int:
     return _count(details.get("reasoning_tokens")) if isinstance(details, dict) else 0
 
 
+def _web_searches(used: object) -> int:
+    """As OpenRouter counts what its own tools did."""
+    return _count(used.get("web_search_requests")) if isinstance(used, dict) else 0
+
+
 def _cost(value: object) -> float | None:
     """US dollars, as OpenRouter says them."""
     known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
     return float(value) if known else None  # type: ignore[arg-type]
 
 
-def anthropic_usage(report: UsageReport) -> dict[str, int]:
+def anthropic_usage(report: UsageReport) -> dict[str, Any]:
     """Anthropic counts what was read from and written to the cache beside `input_tokens`, not inside."""
-    return {
+    searched = {"server_tool_use": {"web_search_requests": report.web_searches}} if report.web_searches else {}
+    return searched | {
         "input_tokens": report.prompt_tokens - report.cached_tokens - report.cache_write_tokens,
         "cache_creation_input_tokens": report.cache_write_tokens,
         "cache_read_input_tokens": report.cached_tokens,

@@ -23,7 +23,8 @@ class State(Enum):
     MESSAGE = auto()  # the message is open, no block is
     TEXT = auto()
     THINKING = auto()
-    TOOL = auto()
+    TOOL = auto()  # a call, of the client's or of the server's
+    RESULT = auto()  # what a server's tool found: the whole of it is in its start
     OTHER = auto()  # a block of a kind that we only pass on
     FINISHED = auto()  # the stop reason is out
     DONE = auto()
@@ -45,6 +46,8 @@ TABLE: Final[Mapping[State, Mapping[str, State]]] = {
         "start:text": State.TEXT,
         "start:thinking": State.THINKING,
         "start:tool_use": State.TOOL,
+        "start:server_tool_use": State.TOOL,
+        "start:web_search_tool_result": State.RESULT,
         "start:*": State.OTHER,
         "ping": State.MESSAGE,
         "progress": State.MESSAGE,
@@ -54,13 +57,14 @@ TABLE: Final[Mapping[State, Mapping[str, State]]] = {
     State.TEXT: _block(State.TEXT, "text_delta", "citations_delta"),
     State.THINKING: _block(State.THINKING, "thinking_delta", "signature_delta"),
     State.TOOL: _block(State.TOOL, "input_json_delta"),
+    State.RESULT: _block(State.RESULT),
     State.OTHER: _block(State.OTHER, "*"),
     State.FINISHED: {"message_stop": State.DONE, "ping": State.FINISHED, "error": State.FAILED},
     State.DONE: {},
     State.FAILED: {},
 }
 
-OPEN_BLOCK: Final = frozenset({State.TEXT, State.THINKING, State.TOOL, State.OTHER})
+OPEN_BLOCK: Final = frozenset({State.TEXT, State.THINKING, State.TOOL, State.RESULT, State.OTHER})
 
 
 def symbol(event: Mapping[str, Any]) -> str:
