@@ -75,6 +75,7 @@ class OpenAIUpstream:
         self.side: list[Asked] = []
         self.unscripted: list[Asked] = []
         self._lines: list[Line] = []
+        self._standing: Callable[[Asked], Reply | Refusal] | None = None
         self._failed: AssertionError | None = None
         self._arrived = asyncio.Condition()
         self._numbers = itertools.count(1)
@@ -89,6 +90,10 @@ class OpenAIUpstream:
     def script(self, *lines: Line) -> None:
         """Append what the next main turns are answered with. A function sees the request first."""
         self._lines.extend(lines)
+
+    def play(self, line: Callable[[Asked], Reply | Refusal]) -> None:
+        """Answer every main turn beyond the script like this."""
+        self._standing = line
 
     async def turn(self, number: int) -> Asked:
         """The main request of that number, from 1, once it has come. The test's timeout bounds the wait."""
@@ -160,6 +165,8 @@ class OpenAIUpstream:
         async with self._arrived:
             self.asked.append(asked)
             self._arrived.notify_all()
+        if not self._lines and self._standing is not None:
+            return self._said(self._standing, asked)
         if not self._lines:
             self.unscripted.append(asked)
             return Refusal(400, "the script has no more lines")
