@@ -51,6 +51,10 @@ class Vocabulary:
         self.only_end = with_bits(bytes(size), self.ends)
         self.all_but_end = bytes(0xFF ^ byte for byte in self.only_end)
 
+    def bytes_of(self, token: int) -> bytes:
+        """Of one token; of a part of a character too."""
+        return self.tokens.decode_bytes([token])
+
     def single(self, text: str) -> int | None:
         """The token that is this text."""
         found = self.tokens.tokenize_str(text) if text else []

@@ -37,6 +37,7 @@ class AnswerShape:
     """What an answer must be made of; a grammar holds it while it is written.
 
     must_call: it is one or more tool calls and nothing else. tool: the only tool that it may call, None: any.
+    allowed: the only tools that it may call, where these are several; None: any.
     parallel: it may hold more than one call. schema: the text is JSON of this schema, `{}` any JSON object, None: free.
     """
 
@@ -44,6 +45,10 @@ class AnswerShape:
     tool: str | None = None
     parallel: bool = True
     schema: Mapping[str, Any] | None = None
+    allowed: tuple[str, ...] | None = None
+
+    def may_call(self, name: str) -> bool:
+        return self.tool in (None, name) and (self.allowed is None or name in self.allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +144,19 @@ class ToolArguments:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One token: its text, its log probability, and the likeliest alternatives at its place, itself among them."""
+    """One token: `raw`, its bytes; its log probability, and the likeliest alternatives at its place, itself among them.
 
-    text: str
+    The bytes need not be whole characters: a vocabulary of bytes cuts those that are rare.
+    """
+
+    raw: bytes
     logprob: float
-    top: tuple[tuple[str, float], ...] = ()
+    top: tuple[tuple[bytes, float], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """With U+FFFD for what is no whole character."""
+        return self.raw.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)

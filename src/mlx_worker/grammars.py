@@ -85,7 +85,7 @@ class Grammars:
     # -- compiling ------------------------------------------------------------------------------------------------
 
     def _compile(self, tools: Sequence[Mapping[str, Any]], shape: AnswerShape) -> Grammar | None:
-        schemas = self._schemas(tools, shape.tool)
+        schemas = self._schemas({name: schema for name, schema in _offered(tools).items() if shape.may_call(name)})
         for offered in (schemas, dict.fromkeys(schemas, ANY_OBJECT)):
             rules = self._call_rules(offered, shape) if offered else []
             if shape.must_call and not rules:
@@ -99,14 +99,13 @@ class Grammars:
                 return Grammar(call, whole, again=free_after) if call or whole else None
         return None
 
-    def _schemas(self, tools: Sequence[Mapping[str, Any]], only: str | None) -> dict[str, Schema]:
+    def _schemas(self, offered: Mapping[str, Schema]) -> dict[str, Schema]:
         if self._format is None:
             return {}
-        offered = _offered(tools)
         if sum(len(json.dumps(schema)) for schema in offered.values()) > LARGEST_SUM:
             log.warning("the tools' schemas are too large to be held; arguments will be objects of any shape")
             return dict.fromkeys(offered, ANY_OBJECT)
-        return {name: self.fitted(schema, name) for name, schema in offered.items() if only in (None, name)}
+        return {name: self.fitted(schema, name) for name, schema in offered.items()}
 
     def _call_rules(self, schemas: Mapping[str, Schema], shape: AnswerShape) -> list[str]:
         assert self._format is not None
@@ -169,7 +168,7 @@ def _offered(tools: Sequence[Mapping[str, Any]]) -> dict[str, Schema]:
 
 
 def _key(tools: Sequence[Mapping[str, Any]], shape: AnswerShape) -> bytes:
-    asked = [list(tools), shape.must_call, shape.tool, shape.parallel, shape.schema]
+    asked = [list(tools), shape.must_call, shape.tool, shape.parallel, shape.schema, shape.allowed]
     return hashlib.blake2b(json.dumps(asked).encode()).digest()
 
 

@@ -9,7 +9,7 @@ a second or more each time. Hence our own, of plain operations.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -136,13 +136,11 @@ def masked(logits: Any, mask: bytes) -> Any:
     return mx.where(mx.array(allowed), logits, mx.array(-float("inf"), logits.dtype))
 
 
-def logprob_of(token: int, logprobs: Any, alternatives: int, text_of: Callable[[Sequence[int]], str]) -> TokenLogprob:
+def logprob_of(token: int, logprobs: Any, alternatives: int, bytes_of: Callable[[int], bytes]) -> TokenLogprob:
     """What the token was sampled from: after bias, penalties and grammar, before temperature. The alternatives are the
     likeliest tokens, the sampled one among them if it is one of these."""
     values = np.array(logprobs.astype(mx.float32))
     count = min(alternatives, len(values))
     top = np.argpartition(-values, count - 1)[:count] if count else np.array([], np.int64)
     ordered = sorted(((float(values[one]), int(one)) for one in top if np.isfinite(values[one])), reverse=True)
-    return TokenLogprob(
-        text_of([token]), float(values[token]), tuple((text_of([one]), value) for value, one in ordered)
-    )
+    return TokenLogprob(bytes_of(token), float(values[token]), tuple((bytes_of(one), value) for value, one in ordered))

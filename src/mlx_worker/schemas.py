@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 
 from mlx_worker.engine import AnswerShape, Conversation
 from mlx_worker.schema_check import check_schema
-from mlx_worker.shapes import JsonSchemaFormat, Lenient, NamedTool, ResponseFormat, ToolChoice, shape_of
+from mlx_worker.shapes import JsonSchemaFormat, Lenient, ResponseFormat, ToolChoice, chosen, shape_of
 
 TEMPLATE_SWITCHES = frozenset(
     {"enable_thinking", "thinking", "thinking_budget", "reasoning_effort", "preserve_thinking", "clear_thinking"}
@@ -194,8 +194,8 @@ class ChatRequest(Conversing):
         names = {tool.function["name"] for tool in self.tools or ()}
         if self.tool_choice == "required" and not names:
             raise ValueError("tool_choice 'required' needs tools")
-        if isinstance(self.tool_choice, NamedTool) and self.tool_choice.function.name not in names:
-            raise ValueError(f"tool_choice names {self.tool_choice.function.name!r}, which is not among the tools")
+        if odd := next((name for name in chosen(self.tool_choice) if name not in names), None):
+            raise ValueError(f"tool_choice names {odd!r}, which is not among the tools")
         return self
 
     def stops(self) -> tuple[str, ...]:

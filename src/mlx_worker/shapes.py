@@ -29,7 +29,23 @@ class NamedTool(Lenient):
     function: NamedFunction
 
 
-ToolChoice = Literal["none", "auto", "required"] | NamedTool
+class AllowedTools(Lenient):
+    """Some of the tools that are offered; all are shown to the model, so that its prompt stays the same."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedTool], Field(min_length=1, max_length=1024)]
+
+
+class AllowedChoice(Lenient):
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(tool.function.name for tool in self.allowed_tools.tools)
+
+
+ToolChoice = Literal["none", "auto", "required"] | Annotated[NamedTool | AllowedChoice, Field(discriminator="type")]
 
 
 class TextFormat(Lenient):
@@ -60,13 +76,34 @@ ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Fie
 
 def shape_of(choice: ToolChoice | None, parallel: bool | None, wanted: ResponseFormat | None) -> AnswerShape:
     """A call that must be made comes before a format of the text, of which there is none then."""
-    must_call = choice == "required" or isinstance(choice, NamedTool)
+    must_call = is_call(choice)
     return AnswerShape(
         must_call=must_call,
         tool=choice.function.name if isinstance(choice, NamedTool) else None,
         parallel=parallel is not False,
         schema=None if must_call else _schema(wanted),
+        allowed=choice.names if isinstance(choice, AllowedChoice) else None,
     )
+
+
+def is_call(choice: ToolChoice | None) -> bool:
+    """Whether the answer must be a call."""
+    match choice:
+        case AllowedChoice():
+            return choice.allowed_tools.mode == "required"
+        case NamedTool():
+            return True
+    return choice == "required"
+
+
+def chosen(choice: ToolChoice | None) -> tuple[str, ...]:
+    """The tools that a choice names."""
+    match choice:
+        case AllowedChoice():
+            return choice.names
+        case NamedTool():
+            return (choice.function.name,)
+    return ()
 
 
 def _schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:

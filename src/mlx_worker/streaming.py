@@ -15,7 +15,6 @@ from uuid import uuid4
 
 import orjson
 
-from anyclaude.wire.json import mend
 from mlx_worker.engine import (
     Event,
     Failed,
@@ -110,13 +109,13 @@ class ChunkWriter:
 
 
 def _token_logprob(token: TokenLogprob) -> dict[str, Any]:
-    return _logprob(token.text, token.logprob) | {"top_logprobs": [_logprob(text, value) for text, value in token.top]}
+    return _logprob(token) | {"top_logprobs": [_logprob(TokenLogprob(raw, value)) for raw, value in token.top]}
 
 
-def _logprob(text: str, value: float) -> dict[str, Any]:
-    """`bytes` are those of the text. -9999.0 is OpenAI's own word for a token that could not come."""
-    known, text = value if math.isfinite(value) else -9999.0, mend(text)
-    return {"token": text, "logprob": known, "bytes": list(text.encode())}
+def _logprob(token: TokenLogprob) -> dict[str, Any]:
+    """Whoever wants characters joins the bytes. -9999.0 is OpenAI's own word for a token that could not come."""
+    known = token.logprob if math.isfinite(token.logprob) else -9999.0
+    return {"token": token.text, "logprob": known, "bytes": list(token.raw)}
 
 
 def encode(chunk: Mapping[str, Any]) -> bytes:

@@ -95,6 +95,18 @@ def test_a_call_that_the_model_would_not_make_is_made_when_it_is_required(sdk: o
     assert [call.function.name for call in calls if call.type == "function"] == ["get_weather"]
 
 
+@pytest.mark.parametrize(("mode", "question"), [("auto", "weather in Paris"), ("required", "hi")])
+def test_only_some_of_the_tools_may_be_called(sdk: openai.OpenAI, mode: str, question: str) -> None:
+    """The model knows but the weather; where it may not call that, it calls another."""
+    other = {"type": "function", "function": {"name": "book", "parameters": {"type": "object", "properties": {}}}}
+    allowed = {"type": "function", "function": {"name": "book"}}
+    choice: Any = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [allowed]}}
+    fields = {"tools": [*TOOLS, other], "tool_choice": choice, "parallel_tool_calls": False, "max_tokens": 200}
+    calls = asked(sdk, question, **fields).choices[0].message.tool_calls or []
+    assert {call.function.name for call in calls if call.type == "function"} <= {"book"}
+    assert calls or mode == "auto"
+
+
 def test_tools_that_are_hidden_are_not_called(sdk: openai.OpenAI) -> None:
     assert asked(sdk, tools=TOOLS, tool_choice="none").choices[0].message.tool_calls is None
 

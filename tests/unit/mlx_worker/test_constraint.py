@@ -149,6 +149,24 @@ def test_another_tool_than_the_named_one_cannot_be_written() -> None:
     assert ord("w") not in (allowed(held) or ())
 
 
+@pytest.mark.parametrize("must_call", [True, False])
+def test_only_allowed_tools_can_be_written(must_call: bool) -> None:
+    offered = [tool(name, CITY) for name in ("first", "second", "third")]
+    held = constraint(AnswerShape(must_call=must_call, allowed=("second", "third")), tools=offered)
+    assert (allowed(held) is None) is not must_call
+    write(held, special("<tool_call>"))
+    say(held, '{"name": "')
+    assert {ord("f"), ord("s"), ord("t")} & set(allowed(held) or ()) == {ord("s"), ord("t")}
+
+
+def test_a_named_tool_is_held_beside_schemas_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlx_worker.grammars.LARGEST_SUM", 10)
+    held = constraint(AnswerShape(must_call=True, tool="now"), made=grammars())
+    write(held, special("<tool_call>"))
+    say(held, '{"name": "')
+    assert ord("w") not in (allowed(held) or ())
+
+
 def test_an_answer_of_a_schema_has_its_white_space_bounded() -> None:
     held = constraint(AnswerShape(schema=CITY), tools=())
     say(held, '{\n  "city": "Paris"\n}')

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mlx_worker.engine import AnswerShape
 from mlx_worker.errors import BadRequest
@@ -197,3 +198,32 @@ def test_what_means_nothing_here_is_tolerated() -> None:
 def test_any_payload_is_read_or_refused(payload: Any) -> None:
     with suppress(BadRequest):
         parse_chat(payload)
+
+
+def allowed_tools(mode: str, *names: str) -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_some_of_the_tools_may_be_called(mode: str) -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in "abc"]
+    chat = ChatRequest.model_validate({"messages": HI, "tools": tools, "tool_choice": allowed_tools(mode, "a", "c")})
+    assert [tool["function"]["name"] for tool in chat.offered_tools()] == ["a", "b", "c"]
+    assert chat.shape() == AnswerShape(must_call=mode == "required", allowed=("a", "c"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        (allowed_tools("auto", "a", "x"), "tool_choice names 'x', which is not among the tools"),
+        (allowed_tools("auto"), "at least 1 item"),
+        (allowed_tools("none", "a"), "'auto' or 'required'"),
+        ({"type": "allowed_tools"}, "Field required"),
+        ({"type": "custom", "custom": {"name": "a"}}, "does not match any of the expected tags"),
+    ],
+)
+def test_a_choice_of_tools_that_makes_no_sense(choice: dict[str, Any], words: str) -> None:
+    tools = [{"type": "function", "function": {"name": "a"}}]
+    with pytest.raises(ValidationError, match=words):
+        ChatRequest.model_validate({"messages": HI, "tools": tools, "tool_choice": choice})

@@ -102,12 +102,13 @@ def test_a_failure_is_an_error_frame_and_no_end() -> None:
 
 
 def test_log_probabilities_ride_on_what_comes_next_and_are_folded() -> None:
-    tokens = (TokenLogprob("H\u00e9", -0.5, (("H\u00e9", -0.5), ("a", -1.0))), TokenLogprob("\ud83d", -math.inf))
+    raw, half = "H\u00e9".encode(), b"\xf0\x9f"
+    tokens = (TokenLogprob(raw, -0.5, ((raw, -0.5), (b"a", -1.0))), TokenLogprob(half, -math.inf))
     chunks = chunks_of([Logprobs(tokens[:1]), TextPiece("H\u00e9"), Logprobs(tokens[1:]), Finished("stop", 2)])
     told = [choice["logprobs"] for chunk in chunks for choice in chunk["choices"]]
     one = {"token": "H\u00e9", "logprob": -0.5, "bytes": [72, 195, 169]}
     likely = [one, {"token": "a", "logprob": -1.0, "bytes": [97]}]
-    lost = {"token": "\ufffd", "logprob": -9999.0, "bytes": [239, 191, 189], "top_logprobs": []}
+    lost = {"token": "\ufffd", "logprob": -9999.0, "bytes": [240, 159], "top_logprobs": []}
     assert [part["content"] for part in told] == [[one | {"top_logprobs": likely}], [lost]]
     assert fold(chunks)["choices"][0]["logprobs"]["content"] == [one | {"top_logprobs": likely}, lost]
     assert encode_batch(ChunkWriter("m", 1), [Logprobs(tokens), Finished("stop", 2)])
