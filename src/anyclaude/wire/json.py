@@ -34,6 +34,7 @@ _OF_A_PLACE: Final = {
     "no low surrogate in string": "a surrogate escape stands alone in a string",
     "invalid high surrogate in string": "a surrogate escape stands alone in a string",
 }
+_HALF_CHARACTERS: Final = ("no low surrogate in string", "invalid high surrogate in string")
 _NOT_NUMBERS: Final = ("NaN", "Infinity")
 
 
@@ -42,14 +43,17 @@ def decode_object(body: bytes) -> dict[str, Any]:
 
     An integer beyond 64 bits becomes the nearest double, as in the JavaScript that wrote it: a model's
     20-digit number comes back with every later request, and refusing it would end the conversation. Beyond
-    the range of a double it is refused.
+    the range of a double it is refused. Half a surrogate pair becomes U+FFFD: Claude Code sends what its tools cut in
+    two (anthropics/claude-code 3277, 6376), with every later request too.
 
     Raises InvalidRequest, and nothing else, in time and memory linear in the body.
     """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"The request body is not valid JSON: {_reason(error)}.") from None
+        value = _with_halves_mended(body) if error.msg in _HALF_CHARACTERS else None
+        if value is None:
+            raise InvalidRequest(f"The request body is not valid JSON: {_reason(error)}.") from None
     if not isinstance(value, dict):
         raise InvalidRequest("The request body must be a JSON object.")
     if _is_too_deep(value):
@@ -116,6 +120,21 @@ def _reason(error: orjson.JSONDecodeError) -> str:
     if error.doc.startswith(_NOT_NUMBERS, error.pos):
         reason = "NaN and Infinity are not JSON"
     return f"{reason} at line {error.lineno}, column {error.colno}"
+
+
+def _with_halves_mended(body: bytes) -> object:
+    """The value of a JSON text that is right but for half characters; None for any other."""
+    try:
+        value = json.loads(body.decode(), parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return orjson.loads(_encode_slowly(value)) if _depth(value, MAX_DEPTH + 1) <= MAX_DEPTH else None
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is not a number of JSON's")
+    return number
 
 
 def _decode_slowly(text: str | bytes) -> object:

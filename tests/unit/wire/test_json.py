@@ -56,8 +56,10 @@ class TestDecodeObject:
             (b'{"a": -Infinity}', "NaN and Infinity are not JSON"),
             (b'{"a": 1e999}', "a number is too large at line 1, column 7"),
             pytest.param(b'{"a": ' + b"9" * 5000 + b"}", "a number is too large", id="5000 digits"),
-            (b'{"a": "\\ud83d"}', "a surrogate escape stands alone in a string at line 1, column"),
-            (b'{"a": "\\ude00\\ud83d"}', "a surrogate escape stands alone in a string"),
+            (b'{"a": "\\ud83d", }', "a surrogate escape stands alone in a string at line 1, column"),
+            (b'{"a": "\\ude00", "b": NaN}', "a surrogate escape stands alone in a string"),
+            (b'{"a": "\\ude00", "b": 1e999}', "a surrogate escape stands alone in a string"),
+            (b'{"a": "\\ude00", "b": ' + b"[" * 300 + b"]" * 300 + b"}", "a surrogate escape stands alone"),
             (b'{"a": "\xed\xa0\xbd"}', "it is not UTF-8 text"),
             (b'{"a": "\xff"}', "it is not UTF-8 text"),
             ('{"a": "b"}'.encode("utf-16"), "it is not UTF-8 text"),
@@ -114,6 +116,21 @@ class TestDecodeObject:
 
     def test_a_surrogate_pair_is_one_character(self) -> None:
         assert decode_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "😀"}
+
+    @pytest.mark.parametrize(
+        ("written", "read"),
+        [
+            ("\\ud83d", "\ufffd"),
+            ("a\\ude00\\ud83db", "a\ufffd\ufffdb"),
+            ("\\ud83d\\ude00\\ud83d", "😀\ufffd"),
+            ("\\\\ud83d \\ud83d", "\\ud83d \ufffd"),
+        ],
+    )
+    def test_half_a_character_is_mended(self, written: str, read: str) -> None:
+        """Claude Code sends what a tool cut in two, and again with every later request."""
+        for body in (f'{{"a":"{written}"}}', f'{{"{written}":[{{"a":"é{written}"}}],"n":1.5}}'):
+            value = decode_object(body.encode())
+            assert read in str(list(value.items())).replace("\\\\", "\\")
 
     def test_the_place_counts_characters(self) -> None:
         assert "line 1, column 13" in refusal('{"a": "é😀", x}'.encode())
