@@ -118,9 +118,10 @@ class Tool(Lenient):
 
     type: Literal["function"] = "function"
     function: Annotated[dict[str, Any], AfterValidator(_named), Field(json_schema_extra=cast(JsonDict, FUNCTION))]
+    defer_loading: bool = False
 
     def for_template(self) -> dict[str, Any]:
-        return self.model_dump(exclude_unset=True) | {"type": self.type}
+        return self.model_dump(exclude_unset=True, exclude={"defer_loading"}) | {"type": self.type}
 
 
 class StreamOptions(Lenient):
@@ -147,8 +148,13 @@ class Conversing(Lenient):
     chat_template_kwargs: dict[str, Any] | None = None
 
     def offered_tools(self) -> list[dict[str, Any]]:
-        """The tools as sent. With `tool_choice: none` the model does not get to see them."""
+        """The tools that the model may call, as sent; none with `tool_choice: none`."""
         return [] if self.tool_choice == "none" else [tool.for_template() for tool in self.tools or ()]
+
+    def shown_tools(self) -> list[dict[str, Any]]:
+        """Those that its prompt shows: of deferred ones the messages tell."""
+        shown = [tool for tool in self.tools or () if not tool.defer_loading]
+        return [] if self.tool_choice == "none" else [tool.for_template() for tool in shown]
 
     def switches(self) -> dict[str, Any]:
         """What the client may tell the chat template: known switches alone, never a template of its own."""
@@ -161,7 +167,7 @@ class Conversing(Lenient):
 
     def conversation(self) -> Conversation:
         messages = [message.for_template() for message in self.messages]
-        return Conversation(messages, self.offered_tools(), self.switches())
+        return Conversation(messages, self.shown_tools(), self.switches())
 
 
 class ChatRequest(Conversing):

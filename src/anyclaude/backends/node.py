@@ -7,6 +7,7 @@ of the others.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, cast, get_args
 
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
@@ -83,6 +84,10 @@ class NodeBackend(ChatBackend):
         """A session sticks to its cache."""
         session = session_of(caller)
         return {"x-session-id": session} if session else {}
+
+    def profile_of(self, model: str | None) -> Profile:
+        """Our worker takes tools that it does not show; other servers would not know."""
+        return replace(super().profile_of(model), deferred_tools=self._is_worker)
 
     def body(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """A Messages request as it would go to the node."""

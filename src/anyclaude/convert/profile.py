@@ -12,6 +12,7 @@ class Profile:
     server.
 
     tools: the chat template renders tool definitions; without it they are not sent.
+    deferred_tools: tools with `defer_loading` may be called, and are not shown to the model.
     documents: PDFs are taken as they are, as files.
     images: the model takes image parts; without it an image becomes a line of text that says so.
     top_k: the server takes `top_k`, which OpenAI's own API does not.
@@ -45,6 +46,7 @@ class Profile:
     """
 
     tools: bool = True
+    deferred_tools: bool = False
     documents: bool = False
     images: bool = True
     top_k: bool = False

@@ -11,6 +11,7 @@ from typing import Any
 
 from anyclaude.convert.breakpoints import with_breakpoints
 from anyclaude.convert.content import system_text
+from anyclaude.convert.deferred import with_definitions
 from anyclaude.convert.options import OPTIONAL, format_fields, sampling_fields, thinking_fields
 from anyclaude.convert.profile import Profile
 from anyclaude.convert.tools import tool_fields
@@ -23,6 +24,7 @@ def convert_request(request: Mapping[str, Any], profile: Profile, model: str) ->
     Always a stream with usage: a server that answers in one piece does not notice that the client left
     (llama.cpp computes on to the end). Tool schemas are shared with `request`, nothing in it is changed.
     """
+    request = with_definitions(request) if profile.deferred_tools else request
     tools = tool_fields(request, profile)
     body: dict[str, Any] = {"model": model, "messages": _messages(request, profile, model)}
     body |= tools

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from anyclaude.convert.deferred import is_deferred
 from anyclaude.convert.profile import Profile
 from anyclaude.convert.schemas import plain_schema
 from anyclaude.wire.json import encode
@@ -67,7 +68,8 @@ def _function(tool: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
         function["description"] = tool["description"]
     parameters = _parameters(tool.get("input_schema") or {})
     function["parameters"] = plain_schema(parameters) if profile.plain_schemas else parameters
-    return {"type": "function", "function": function}
+    shape = {"type": "function", "function": function}
+    return shape | {"defer_loading": True} if profile.deferred_tools and is_deferred(tool) else shape
 
 
 def _parameters(schema: dict[str, Any]) -> dict[str, Any]:

@@ -31,10 +31,15 @@ def prefix_hash(system_text: str, tools: Sequence[Any] | None = None) -> str:
 def prefix_hash_of(request: Mapping[str, Any]) -> str:
     """The name for a whole Chat Completions request: of its leading system messages, and of its tools.
 
-    With `tool_choice` none the model does not get to see the tools, so they do not count.
+    With `tool_choice` none the model does not get to see the tools, so they do not count; nor do deferred ones.
     """
     tools = request.get("tools") if request.get("tool_choice") != "none" else None
-    return prefix_hash(system_text_of(request.get("messages") or ()), tools)
+    return prefix_hash(system_text_of(request.get("messages") or ()), shown_tools(tools or ()))
+
+
+def shown_tools(tools: Sequence[Any]) -> list[Any]:
+    """Those that the model sees in its prompt: one with `defer_loading` can be called, but was told of elsewhere."""
+    return [tool for tool in tools if not (isinstance(tool, Mapping) and tool.get("defer_loading") is True)]
 
 
 def system_text_of(messages: Sequence[Mapping[str, Any]]) -> str:

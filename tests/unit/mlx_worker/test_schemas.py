@@ -227,3 +227,10 @@ def test_a_choice_of_tools_that_makes_no_sense(choice: dict[str, Any], words: st
     tools = [{"type": "function", "function": {"name": "a"}}]
     with pytest.raises(ValidationError, match=words):
         ChatRequest.model_validate({"messages": HI, "tools": tools, "tool_choice": choice})
+
+
+def test_a_deferred_tool_may_be_called_and_is_not_shown() -> None:
+    named = [{"type": "function", "function": {"name": name}} for name in ("a", "b")]
+    request = parse_chat(chat(tools=[{**named[0], "defer_loading": False}, {**named[1], "defer_loading": True}]))
+    assert request.offered_tools() == named
+    assert request.conversation().tools == named[:1]
