@@ -34,7 +34,9 @@ class Journal(Protocol):
     """Where backends say what they do with a request, for its trace and for the log. Cheap, and never raises."""
 
     def note(self, kind: str, **facts: Any) -> None:
-        """Something worth knowing: `route`, `prompt`, `fallback`, `queue`, `learnt`, `repair`, `usage`, `warning`."""
+        """Something worth knowing: `route`, `prompt`, `fallback`, `queue`, `learnt`, `repair`, `search`, `usage`,
+        `warning`.
+        """
 
     def sent(self, body: Mapping[str, Any] | bytes) -> None:
         """The body as it goes upstream."""

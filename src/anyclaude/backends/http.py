@@ -106,20 +106,23 @@ class Upstream:
             raise UpstreamBroken(f"{self.origin} answered with something that is not JSON")
         return body
 
-    async def look(self, url: str, seconds: float) -> tuple[int, Any]:
-        """The status of a GET and its JSON, None where it is none, whatever the status. Raises UpstreamError."""
+    async def look(self, url: str, seconds: float, largest: int = _LARGEST_REPORT) -> tuple[int, Any]:
+        """The status of a GET and its JSON, None where it is none, whatever the status. largest: bytes of it.
+
+        Raises UpstreamError.
+        """
         with mapped(self.origin):
             async with asyncio.timeout(seconds), self._client.stream("GET", url) as response:
-                body = await Answer(self.origin, response, self._key).whole(_LARGEST_REPORT)
+                body = await Answer(self.origin, response, self._key).whole(largest)
         return response.status_code, decode_lenient(body)
 
-    async def ask(self, url: str, body: bytes, seconds: float) -> tuple[int, Any]:
+    async def ask(self, url: str, body: bytes, seconds: float, largest: int = _LARGEST_REPORT) -> tuple[int, Any]:
         """As `look`, for a POST."""
         sent = {"content-type": "application/json"}
         with mapped(self.origin):
             post = self._client.stream("POST", url, content=body, headers=sent)
             async with asyncio.timeout(seconds), post as response:
-                answer = await Answer(self.origin, response, self._key).whole(_LARGEST_REPORT)
+                answer = await Answer(self.origin, response, self._key).whole(largest)
         return response.status_code, decode_lenient(answer)
 
     async def tell(self, url: str, body: bytes, seconds: float) -> None:

@@ -10,6 +10,8 @@ from anyclaude.backends.lmstudio import LMStudioBackend
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
 from anyclaude.backends.openrouter import OpenRouterBackend
 from anyclaude.backends.router import Router
+from anyclaude.backends.search_engines import open_engines
+from anyclaude.backends.web_search import WebSearch
 from anyclaude.config.drained import Drained
 from anyclaude.config.model import Mode, Settings
 from anyclaude.config.routes import fallbacks, routes_of
@@ -33,7 +35,7 @@ def open_router(settings: Settings, read_pdf: ReadPdf | None = None) -> Router:
     backends: dict[Mode, Backend] = {mode: open_backend(mode, settings) for mode in modes}
     options: dict[Mode, Options] = {mode: options_of(mode, settings) for mode in modes if mode != "claude"}
     documents = dict.fromkeys(_WITHOUT_DOCUMENTS, Documents(read_pdf)) if read_pdf else None
-    return Router(backends, routes, behind, options, documents)
+    return Router(backends, routes, behind, options, documents, WebSearch(open_engines(settings.web_search)))
 
 
 def open_backend(mode: Mode, settings: Settings) -> Backend:

@@ -28,6 +28,7 @@ from anyclaude.backends.plans import Plan, Planner
 from anyclaude.backends.preparing import Preparing
 from anyclaude.backends.status import BackendStatus, status_of
 from anyclaude.backends.vision import Descriptions
+from anyclaude.backends.web_search import WebSearch
 from anyclaude.config.model import Mode
 from anyclaude.config.routes import Routes, Target
 from anyclaude.convert.failures import convert_failure
@@ -43,6 +44,7 @@ class Router:
     """Several backends as one.
 
     fallbacks: for a target, whom to ask when it does not answer. documents: for backends whose models read no PDFs.
+    web_search: answers Claude Code's web searches in place of backends that have none.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Router:
         fallbacks: Mapping[Target, Sequence[Target]] | None = None,
         options: Mapping[Mode, Options] | None = None,
         documents: Mapping[Mode, Documents] | None = None,
+        web_search: WebSearch | None = None,
     ) -> None:
         self._backends = backends
         self._routes = routes
@@ -59,6 +62,7 @@ class Router:
         seeing = routes.vision
         descriptions = Descriptions(backends[seeing.backend], seeing.model, str(seeing)) if seeing else None
         self._preparing = Preparing(options or {}, documents or {}, descriptions)
+        self._web_search = web_search or WebSearch()
         self._resting = Resting()
         self._budget = Budget()
         self._main = backends[routes.main.backend]
@@ -138,6 +142,9 @@ class Router:
 
     @asynccontextmanager
     async def _opened(self, target: Target, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
+        if (query := self._web_search.query(target.backend, request)) is not None:
+            yield self._web_search.answer(query, caller)
+            return
         backend = self._backends[target.backend]
         prepared = await self._preparing.prepared(target, backend, request, caller)
         async with backend.stream(prepared, caller, target.model) as batches:
@@ -197,7 +204,8 @@ class Router:
         return await self._backends[target.backend].count_tokens(asked, target.model)
 
     async def aclose(self) -> None:
-        await asyncio.gather(*(backend.aclose() for backend in self._backends.values()))
+        closing = [backend.aclose() for backend in self._backends.values()]
+        await asyncio.gather(self._web_search.aclose(), *closing)
 
 
 def alone(backend: Backend) -> Router:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from anyclaude.config.upstreams import Backends, Frozen
+from anyclaude.config.upstreams import Backends, Frozen, WebSearching
 
 Mode = Literal["claude", "lmstudio", "openrouter", "mlx-cluster"]
 MODES: tuple[Mode, ...] = ("claude", "lmstudio", "openrouter", "mlx-cluster")
@@ -86,6 +86,7 @@ class Settings(Frozen):
     traces: Traces = Traces()
     deadlines: Deadlines = Deadlines()
     models: Models = Models()
+    web_search: WebSearching = WebSearching()
     backends: Backends = Backends()
     profiles: Mapping[str, ProfileChange] = Field(default_factory=dict)
 

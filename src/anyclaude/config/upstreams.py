@@ -268,6 +268,14 @@ class MlxCluster(Cluster, Prompting):
         return self.model_copy(update={"discovery": Discovery(nodes=nodes, key=self.discovery.key)})
 
 
+class WebSearching(Frozen):
+    """Who searches the web for Claude Code: the address of a SearXNG, keys of Tavily and Brave, asked in that order."""
+
+    searxng: HttpUrl | None = None
+    tavily_key: Token | None = None
+    brave_key: Token | None = None
+
+
 class Backends(Frozen):
     lmstudio: LMStudio = LMStudio()
     openrouter: OpenRouter = OpenRouter()

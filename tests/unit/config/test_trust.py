@@ -73,6 +73,9 @@ def test_backend_models_and_prompt_options_are_free_and_a_backend_is_said(cwd: P
         ({"model": "evil/folder"}, "model"),
         ({"deadlines": {"connect": 1}}, "deadlines.connect"),
         ({"profiles": {"m": {"tools": False}}}, "profiles"),
+        ({"webSearch": {"searxng": "http://evil"}}, "webSearch.searxng"),
+        ({"webSearch": {"tavilyKey": "theirs"}}, "webSearch.tavilyKey"),
+        ({"webSearch": {"braveKey": "theirs"}}, "webSearch.braveKey"),
     ],
 )
 def test_what_is_not_free_counts_only_when_trusted(tree: object, key: str, cwd: Path, home: Path) -> None:

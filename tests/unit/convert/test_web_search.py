@@ -9,7 +9,15 @@ from anyclaude.convert.search_results import Page
 from anyclaude.convert.usage import anthropic_usage
 from anyclaude.convert.web_search import Query, found, not_found, query_of
 from anyclaude.errors import GrammarError
-from anyclaude.wire.events import Citation, Finished, ServerToolResult, ServerToolUse, TextDelta, UsageReport
+from anyclaude.wire.events import (
+    Citation,
+    Finished,
+    ModelEvent,
+    ServerToolResult,
+    ServerToolUse,
+    TextDelta,
+    UsageReport,
+)
 from anyclaude.wire.grammar import Grammar
 from tests.support.streams import fold, write
 
@@ -123,7 +131,11 @@ def test_an_error_is_one_block_and_a_sentence() -> None:
 
 
 def test_a_text_before_a_search_is_closed_first() -> None:
-    events = [TextDelta("a"), ServerToolUse("1", "web_search", {}), ServerToolResult("1", "web_search_tool_result", [])]
+    events: list[ModelEvent] = [
+        TextDelta("a"),
+        ServerToolUse("1", "web_search", {}),
+        ServerToolResult("1", "web_search_tool_result", []),
+    ]
     message = fold([*events, TextDelta("b"), Finished("end_turn")])
     kinds = [block["type"] for block in message["content"]]
     assert kinds == ["text", "server_tool_use", "web_search_tool_result", "text"]
