@@ -48,7 +48,9 @@ class TextCallEvents:
     def feed(self, events: Sequence[ModelEvent]) -> list[ModelEvent]:
         told: list[ModelEvent] = []
         for event in events:
-            if isinstance(event, TextDelta):
+            if isinstance(event, TextDelta) and self._scanner.passes(event.text):
+                told.append(event)
+            elif isinstance(event, TextDelta):
                 told += map(_told, self._scanner.feed(event.text))
             elif isinstance(event, Finished):
                 told += self._finish(event)

@@ -55,13 +55,21 @@ class TextCalls:
 
     def feed(self, text: str) -> list[Piece]:
         """The pieces that are settled now. Neighbours of one kind are one piece."""
-        if text.isascii() and not self._half and self._is_idle() and not self._marks.has_first(text):
-            self._place.feed(text)  # the common case, at its speed
+        if self.passes(text):
             return [Text(text)] if text else []
         if self._half or not text.isascii():
             text, self._half = whole_characters(self._half + text)
         self._tape.add(text)
         return self._run()
+
+    def passes(self, text: str) -> bool:
+        """Whether a text goes out at once and as it is: the common case, at its speed. It counts as fed then."""
+        if self._state != self._in_text or self._half or not text.isascii() or self._marks.has_first(text):
+            return False
+        if not self._tape.over:
+            return False
+        self._place.feed(text)
+        return True
 
     def end(self, *, cut: bool = False) -> list[Piece]:
         """What is left. cut: the answer was not finished, so that no call in it counts."""
@@ -92,9 +100,6 @@ class TextCalls:
         """The server tells thinking from text itself."""
         if self._state in (self._opened, self._before_thought):
             self._state = self._begin
-
-    def _is_idle(self) -> bool:
-        return self._state == self._in_text and self._tape.over
 
     # -- the states: each reads what it can, and says whether another one has more to read -------------------------
 
@@ -258,6 +263,9 @@ class TextCalls:
 
     def _turn(self, turn: Turn) -> None:
         """A header: calls before it are followed by something else, so they are text."""
+        if self._tape.held > self._largest:
+            self._give_up()
+            return
         held = self._tape.release()
         if self._attempt.has_calls:
             self._say(held[: self._attempt.start])

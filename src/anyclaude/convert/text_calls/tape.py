@@ -86,6 +86,8 @@ class Tape:
         """Skip white space. Raises NotACall where it finds no end."""
         left = _MOST_BLANK
         while True:
+            if self.at < len(self.text) and not self.text[self.at].isspace():
+                return
             end = _blank_end(self.text, self.at)
             left -= end - self.at
             if left < 0:
@@ -110,13 +112,12 @@ class Tape:
 
     def maybe(self, *choices: str) -> Reading[str]:
         """As `literal`, but '' when it is none of them."""
-        longest = max(map(len, choices))
         while True:
             for choice in choices:
                 if self.text.startswith(choice, self.at):
                     self.at += len(choice)
                     return choice
-            rest = self.text[self.at : self.at + longest]
+            rest = self.text[self.at : self.at + max(map(len, choices))]
             if self.ended or not any(choice.startswith(rest) for choice in choices):
                 return ""
             yield
