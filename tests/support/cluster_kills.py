@@ -75,7 +75,12 @@ def _visits_after(load: Load, kill: Kill, kills: Sequence[Kill]) -> list[tuple[f
     end = min((other.at for other in kills if other.node == kill.node and other.at > kill.at), default=float("inf"))
     visits = [visit for visit in load.visits if visit.node == kill.node and kill.back < visit.at < end]
     begun = min((visit.begun for visit in visits if visit.begun), default=float("inf"))
-    return [(visit.at, begun) for visit in visits if not visit.alone]
+    away = [(other.at, other.back) for other in kills if other.node != kill.node]
+    return [
+        (visit.at, begun)
+        for visit in visits
+        if not visit.alone and not any(at <= visit.at <= back for at, back in away)
+    ]
 
 
 class Haltable(Killable, Protocol):
