@@ -1,16 +1,19 @@
 """What models get wrong in their answers, put right on the way to the client, and told to the journal."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from anyclaude.backends.base import Caller
 from anyclaude.convert.answer_reader import Stage
+from anyclaude.convert.mended_args import MendedArguments
 from anyclaude.convert.mended_calls import MendedCalls, Repair, schemas_of
 from anyclaude.convert.profile import Profile
 from anyclaude.convert.repetition import CirclingText
 from anyclaude.convert.text_call_events import TextCallEvents, declared_tools
-from anyclaude.convert.text_calls import Call, TextCalls
+from anyclaude.convert.text_calls import Call, TextCalls, fits
 from anyclaude.convert.tool_calls import ToolIds
+from anyclaude.wire.json import decode_lenient, encode
 
 
 def stages_of(request: Mapping[str, Any], caller: Caller, profile: Profile, ids: ToolIds) -> list[Stage]:
@@ -25,7 +28,15 @@ def stages_of(request: Mapping[str, Any], caller: Caller, profile: Profile, ids:
     stages: list[Stage] = []
     if profile.text_calls:
         tools = declared_tools(request) if profile.tools else {}
-        stages.append(TextCallEvents(TextCalls(tools, opened=profile.thinking_opened), ids, found))
+        fitting = partial(_can_be_mended, tools) if profile.repairs else None
+        stages.append(TextCallEvents(TextCalls(tools, opened=profile.thinking_opened, fitting=fitting), ids, found))
     if profile.repairs:
         stages += [MendedCalls(schemas_of(request), tell), CirclingText()]
     return stages
+
+
+def _can_be_mended(tools: Mapping[str, Any], name: str, arguments: dict[str, Any]) -> bool:
+    """Whether a later stage will make arguments fit that were written as text, as it does for any other call."""
+    mended = MendedArguments(tools[name])
+    text = mended.feed(encode(arguments).decode()) + mended.end(whole=True)
+    return fits(decode_lenient(text), tools[name])

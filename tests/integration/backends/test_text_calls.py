@@ -116,6 +116,17 @@ async def test_an_answer_without_such_calls_is_the_same_as_without_the_feature(a
     assert (blocks(with_it), stop_reason(with_it)) == (blocks(without), stop_reason(without))
 
 
+async def test_arguments_that_can_be_mended_are_mended() -> None:
+    """As those of every other call; what cannot be is no call."""
+    wrong = CALL.replace('"ls"', '"ls", "shell": "zsh"')
+    request = {"tools": [{**BASH, "input_schema": {**BASH["input_schema"], "additionalProperties": False}}]}
+    [events] = await events_of(reply(Says(wrong, 3)), request=request)
+    assert blocks(events) == [("tool_use:Bash", '{"command":"ls"}')]
+    for answer, change in ((wrong, {"repairs": False}), (CALL.replace('"command"', '"path"'), {})):
+        [events] = await events_of(reply(Says(answer, 3)), request=request, **change)
+        assert blocks(events) == [("text", answer)]
+
+
 async def test_it_can_be_turned_off() -> None:
     [events] = await events_of(reply(Says(CALL, 5)), text_calls=False)
     assert blocks(events) == [("text", CALL)]

@@ -5,5 +5,6 @@
 
 from anyclaude.convert.text_calls.pieces import Call, Piece, Text, Thinking
 from anyclaude.convert.text_calls.scanner import TextCalls
+from anyclaude.convert.text_calls.schema import fits
 
-__all__ = ["Call", "Piece", "Text", "TextCalls", "Thinking"]
+__all__ = ["Call", "Piece", "Text", "TextCalls", "Thinking", "fits"]

@@ -12,11 +12,16 @@ _PREFIXES: Final = ("functions", "function", "default_api", "tools")
 _SEPARATORS: Final = (".", "/", ":")
 
 
+Fitting = Callable[[str, dict[str, Any]], bool]
+"""Whether the arguments of a tool fit, or can be made to, beyond what the schema check knows."""
+
+
 class Declared:
     """The tools that may be called: their names, each with the schema of its arguments."""
 
-    def __init__(self, tools: Mapping[str, Any]) -> None:
+    def __init__(self, tools: Mapping[str, Any], fitting: Fitting | None = None) -> None:
         self._schemas = tools
+        self._fitting = fitting
         self._by_lower: dict[str, str | None] = {}
         for name in tools:
             self._by_lower[name.lower()] = None if name.lower() in self._by_lower else name
@@ -31,7 +36,9 @@ class Declared:
         return None
 
     def accepts(self, name: str, arguments: dict[str, Any]) -> bool:
-        return fits(arguments, self._schemas[name])
+        if fits(arguments, self._schemas[name]):
+            return True
+        return self._fitting is not None and self._fitting(name, arguments)
 
     def meant(self, name: str, key: str, text: str) -> Any:
         """An argument that is written without quotes."""

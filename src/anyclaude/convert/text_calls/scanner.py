@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from anyclaude.convert.text_calls import harmony, thinking
-from anyclaude.convert.text_calls.attempt import Attempt, Declared, Format, Turn
+from anyclaude.convert.text_calls.attempt import Attempt, Declared, Fitting, Format, Turn
 from anyclaude.convert.text_calls.formats import BY_OPENER, FOLLOWING, MARKS, WHOLE
 from anyclaude.convert.text_calls.marks import Marks
 from anyclaude.convert.text_calls.pieces import Call, Piece, Text, Thinking
@@ -32,11 +32,19 @@ class TextCalls:
     """One answer. tools: the schema of each tool's arguments by its name; without any only thinking is told apart.
 
     opened: the chat template has written the opening tag of the thinking, so that the answer begins within it.
+    fitting: takes arguments that do not fit the schema as they are, because they will be mended.
     largest: characters of calls that are held; more of them come out as text.
     """
 
-    def __init__(self, tools: Mapping[str, Any], *, opened: bool = False, largest: int = LARGEST) -> None:
-        self._declared = Declared(tools)
+    def __init__(
+        self,
+        tools: Mapping[str, Any],
+        *,
+        opened: bool = False,
+        fitting: Fitting | None = None,
+        largest: int = LARGEST,
+    ) -> None:
+        self._declared = Declared(tools, fitting)
         self._has_tools = bool(tools)
         self._largest = largest
         self._tape = Tape()
