@@ -35,7 +35,8 @@ def open_router(settings: Settings, read_pdf: ReadPdf | None = None) -> Router:
     backends: dict[Mode, Backend] = {mode: open_backend(mode, settings) for mode in modes}
     options: dict[Mode, Options] = {mode: options_of(mode, settings) for mode in modes if mode != "claude"}
     documents = dict.fromkeys(_WITHOUT_DOCUMENTS, Documents(read_pdf)) if read_pdf else None
-    return Router(backends, routes, behind, options, documents, WebSearch(open_engines(settings.web_search)))
+    search, own_titles = WebSearch(open_engines(settings.web_search)), settings.titles == "words"
+    return Router(backends, routes, behind, options, documents, search, own_titles=own_titles)
 
 
 def open_backend(mode: Mode, settings: Settings) -> Backend:

@@ -27,6 +27,7 @@ from anyclaude.backends.fallback import Budget, Resting, falls_back
 from anyclaude.backends.plans import Plan, Planner
 from anyclaude.backends.preparing import Preparing
 from anyclaude.backends.status import BackendStatus, status_of
+from anyclaude.backends.titles import title_asked
 from anyclaude.backends.vision import Descriptions
 from anyclaude.backends.web_search import WebSearch
 from anyclaude.config.model import Mode
@@ -34,7 +35,7 @@ from anyclaude.config.routes import Routes, Target
 from anyclaude.convert.failures import convert_failure
 from anyclaude.errors import AnyclaudeError, InternalError, SetupError, UpstreamBroken, UpstreamError
 from anyclaude.prompt.options import Options
-from anyclaude.wire.events import Failed, ModelEvent, UsageReport
+from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta, UsageReport
 from anyclaude.wire.json import encode
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ class Router:
     """Several backends as one.
 
     fallbacks: for a target, whom to ask when it does not answer. documents: for backends whose models read no PDFs.
-    web_search: answers Claude Code's web searches in place of backends that have none.
+    web_search: answers Claude Code's web searches in place of backends that have none. own_titles: a session's title is
+    its first words, and no model is asked for one.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Router:
         options: Mapping[Mode, Options] | None = None,
         documents: Mapping[Mode, Documents] | None = None,
         web_search: WebSearch | None = None,
+        *,
+        own_titles: bool = False,
     ) -> None:
         self._backends = backends
         self._routes = routes
@@ -63,6 +67,7 @@ class Router:
         descriptions = Descriptions(backends[seeing.backend], seeing.model, str(seeing)) if seeing else None
         self._preparing = Preparing(options or {}, documents or {}, descriptions)
         self._web_search = web_search or WebSearch()
+        self._own_titles = own_titles
         self._resting = Resting()
         self._budget = Budget()
         self._main = backends[routes.main.backend]
@@ -121,6 +126,10 @@ class Router:
     @asynccontextmanager
     async def follow(self, plan: Plan, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
         """Ask the candidates in turn, until one has something to say. Raises the error of the last one."""
+        if self._own_titles and (title := title_asked(request)):
+            caller.journal.note("route", to="nobody", reason="titles")
+            yield _said(title)
+            return
         reason = plan.reason
         async with AsyncExitStack() as outer:
             for place, target in enumerate(plan.candidates, 1):
@@ -213,6 +222,10 @@ def alone(backend: Backend) -> Router:
     if isinstance(backend, Router):
         return backend
     return Router({"lmstudio": backend}, Routes(Target("lmstudio")))
+
+
+async def _said(text: str) -> EventBatches:
+    yield [TextDelta(text), Finished("end_turn")]
 
 
 async def _beginning(batches: EventBatches) -> EventBatches:

@@ -37,6 +37,7 @@ VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "ANYCLAUDE_AUTH_TOKEN": (("auth_token",),),
     "ANYCLAUDE_DEBUG": (("debug",),),
     "ANYCLAUDE_SKIP_SETUP_CHECK": (("skip_setup_check",),),
+    "ANYCLAUDE_TITLES": (("titles",),),
     "PROXY_ONLY": (("proxy_only",),),
     "LMSTUDIO_URL": (("backends", "lmstudio", "url"),),
     "LMSTUDIO_MODEL": (("backends", "lmstudio", "model"),),

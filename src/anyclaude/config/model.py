@@ -14,6 +14,10 @@ MODES: tuple[Mode, ...] = ("claude", "lmstudio", "openrouter", "mlx-cluster")
 DebugLevel = Annotated[int, Field(ge=0, le=3)]
 
 
+Titles = Literal["model", "words"]
+"""Who thinks of a session's title: the model, or nobody, and it is the first words."""
+
+
 class Deadlines(Frozen):
     """Seconds that an upstream may take.
 
@@ -81,6 +85,7 @@ class Settings(Frozen):
     proxy_only: bool = False
     full_tools: bool = False
     skip_setup_check: bool = False
+    titles: Titles = "model"
     home: Path = Path("~/.anyclaude")
     debug: DebugLevel | None = None
     traces: Traces = Traces()
