@@ -55,7 +55,9 @@ class BackendFigures:
     """Of the requests whose last word came from one backend. Tokens are those of whole answers.
 
     retries: at another node of it. fallbacks: from it to another model or backend. failures: by status. waits: requests
-    that waited for a node to have room, waited: for how many seconds together.
+    that waited for a node to have room, waited: for how many seconds together. repairs: what was mended in answers.
+    prompts: those that had one before them in their conversation, kept_bytes of its before_bytes they began with;
+    broken: where that was not all, by what broke it.
     """
 
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
@@ -68,6 +70,11 @@ class BackendFigures:
     fallbacks: int = 0
     waits: int = 0
     waited: float = 0.0
+    repairs: int = 0
+    prompts: int = 0
+    kept_bytes: int = 0
+    before_bytes: int = 0
+    broken: Counter[str] = field(default_factory=Counter)
 
 
 class Figures:
@@ -153,6 +160,10 @@ class CountingRecorder:
         elif kind == "queue":
             self._of.waits += 1
             self._of.waited += facts["seconds"]
+        elif kind == "repair":
+            self._of.repairs += 1
+        elif kind == "prefix":
+            self._began_with(facts)
         if kind != TOKENS:
             self._kept.note(kind, **facts)
 
@@ -180,6 +191,14 @@ class CountingRecorder:
             self._of.retries += 1
         else:
             self._of.fallbacks += 1
+
+    def _began_with(self, facts: Mapping[str, Any]) -> None:
+        """The causes are those of `convert.prefix_change`, a small number."""
+        self._of.prompts += 1
+        self._of.kept_bytes += facts["kept_bytes"]
+        self._of.before_bytes += facts["before_bytes"]
+        if facts["cause"] is not None:
+            self._of.broken[facts["cause"]] += 1
 
     def _spent(self, facts: Mapping[str, Any]) -> None:
         self._of.prompt_tokens += _count(facts.get("prompt_tokens"))

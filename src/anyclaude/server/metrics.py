@@ -84,7 +84,19 @@ def _requests(figures: Figures) -> Iterator[Family]:
     fell = CounterMetricFamily("anyclaude_fallbacks", "Requests sent to another backend or model.", labels=["backend"])
     waits = CounterMetricFamily("anyclaude_queued", "Requests that waited for a node.", labels=["backend"])
     waited = CounterMetricFamily("anyclaude_queued_seconds", "For so long, together.", labels=["backend"])
+    repairs = CounterMetricFamily("anyclaude_repairs", "What was mended in answers.", labels=["backend"])
+    prefix = CounterMetricFamily(
+        "anyclaude_prompt_prefix_bytes", "Of prompts with one before them: kept, and all.", labels=["backend", "of"]
+    )
+    broken = CounterMetricFamily(
+        "anyclaude_prompts_broken", "Prompts that do not begin with the last one.", labels=["backend", "cause"]
+    )
     for name, of in figures.told().items():
+        repairs.add_metric([name], of.repairs)
+        prefix.add_metric([name, "kept"], of.kept_bytes)
+        prefix.add_metric([name, "before"], of.before_bytes)
+        for cause, count in of.broken.items():
+            broken.add_metric([name, cause], count)
         for outcome, count in of.outcomes.items():
             ended.add_metric([name, outcome], count)
         for status, count in of.failures.items():
@@ -97,7 +109,7 @@ def _requests(figures: Figures) -> Iterator[Family]:
         fell.add_metric([name], of.fallbacks)
         waits.add_metric([name], of.waits)
         waited.add_metric([name], of.waited)
-    yield from (ended, failed, first, tokens, again, fell, waits, waited)
+    yield from (ended, failed, first, tokens, again, fell, waits, waited, repairs, prefix, broken)
 
 
 def _buckets(times: Times) -> list[tuple[str, float]]:

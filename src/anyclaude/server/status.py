@@ -41,6 +41,13 @@ def _requests(of: BackendFigures) -> dict[str, Any]:
         "retries": of.retries,
         "fallbacks": of.fallbacks,
         "queued": {"count": of.waits, "seconds": of.waited},
+        "repairs": of.repairs,
+        "prefix": {
+            "prompts": of.prompts,
+            "kept_bytes": of.kept_bytes,
+            "before_bytes": of.before_bytes,
+            "broken": dict(of.broken),
+        },
     }
 
 

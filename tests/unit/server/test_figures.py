@@ -166,3 +166,16 @@ def test_the_words_of_an_error(status: int, message: str, told: str) -> None:
     assert "my prompt" not in failing.error
     assert SECRET not in failing.error
     assert len(failing_of(1.0, "lmstudio", 502, "x" * 5000, Redactor()).error) == 300
+
+
+def test_repairs_and_kept_prefixes_are_counted() -> None:
+    figures = Figures(Redactor([]))
+    recorder = CountingRecording(NoRecording(), figures).begin("", "", {}, {"stream": True})
+    recorder.note("route", to="lmstudio", reason="main")
+    recorder.note("prefix", kept_bytes=100, before_bytes=100, cause=None, block=None)
+    recorder.note("prefix", kept_bytes=10, before_bytes=150, cause="git status", block="message 0 (system)")
+    recorder.note("repair", tool="Bash", what="closing brace")
+    recorder.finish(200, "complete")
+    of = figures.of("lmstudio")
+    assert (of.prompts, of.kept_bytes, of.before_bytes, dict(of.broken)) == (2, 110, 250, {"git status": 1})
+    assert of.repairs == 1
