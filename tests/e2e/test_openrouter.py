@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.claude_code import ClaudeCode
 from tests.support.filler import filler
-from tests.support.openrouter import DETAILS, KEY, MODEL, REFUSALS, Billed, OpenRouterUpstream, fails, thinks
+from tests.support.openrouter import DETAILS, KEY, MODEL, REFUSALS, Billed, OpenRouterUpstream, cites, fails, thinks
 from tests.support.script import Breaks, Refusal, Says, calls, reply
 
 
@@ -99,3 +99,27 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again_shorter(
     first, second = openrouter.asked
     assert first.messages == second.messages
     assert (first.body["max_tokens"], second.body["max_tokens"]) == (8000, 4000)
+
+
+async def test_openrouters_own_search_answers_where_no_engine_is_set(
+    claude: ClaudeCode, openrouter: OpenRouterUpstream
+) -> None:
+    openrouter.script(
+        reply(calls("WebSearch", query="python asyncio", blocked_domains=["evil.example"])),
+        reply(
+            Says("It is a library."),
+            cites(("Asyncio", "https://docs.python.org/3/library/asyncio.html"), ("E", "https://evil.example/")),
+            usage=Billed(searches=2),
+        ),
+        reply(Says("Done.")),
+    )
+    answer = await claude.ask("Search")
+    assert (answer.exit_code, answer.text) == (0, "Done.")
+    _, search, last = openrouter.asked
+    [tool] = search.body["tools"]
+    assert (tool["type"], tool["parameters"]["excluded_domains"]) == ("openrouter:web_search", ["evil.example"])
+    assert "tool_choice" not in search.body
+    [result] = last.tool_results()
+    assert "It is a library." in result
+    assert '{"title":"Asyncio","url":"https://docs.python.org/3/library/asyncio.html"}' in result
+    assert "evil" not in result

@@ -81,6 +81,15 @@ def _thought(fragment: JsonObject) -> Sends:
     return Sends({"choices": [_choice({"reasoning": readable, "reasoning_details": [fragment]})]})
 
 
+def cites(*pages: tuple[str, str]) -> Sends:
+    """Pages that a web search of OpenRouter's found, each a title and an address."""
+    annotations = [
+        {"type": "url_citation", "url_citation": {"title": title, "url": url, "start_index": 0, "end_index": 1}}
+        for title, url in pages
+    ]
+    return Sends({"choices": [_choice({"content": "", "annotations": annotations})]})
+
+
 def _choice(delta: JsonObject, finish: str | None = None) -> JsonObject:
     return {"index": 0, "delta": delta, "finish_reason": finish}
 
@@ -93,12 +102,13 @@ def fails(code: int, message: str, **metadata: Any) -> Sends:
 
 @dataclass(frozen=True)
 class Billed(Usage):
-    """cost: US dollars."""
+    """cost: US dollars. searches: of the web, by OpenRouter's own tool."""
 
     cached: int = 60
     cache_write: int = 30
     reasoning: int = 12
     cost: float = 0.00125
+    searches: int = 0
 
     def as_json(self) -> JsonObject:
         return super().as_json() | {
@@ -108,6 +118,7 @@ class Billed(Usage):
                 "audio_tokens": 0,
             },
             "completion_tokens_details": {"reasoning_tokens": self.reasoning},
+            **({"server_tool_use": {"web_search_requests": self.searches}} if self.searches else {}),
             "cost": self.cost,
             "is_byok": False,
             "cost_details": {"upstream_inference_cost": None},

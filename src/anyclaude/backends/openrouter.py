@@ -5,19 +5,24 @@ Each model gets a profile of its own from OpenRouter's list. What the user chose
 provider that holds its cache. Source: https://openrouter.ai/docs/api-reference
 """
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from anyclaude.backends.base import Caller, ModelInfo
+from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.chat import ChatBackend
 from anyclaude.backends.http import Upstream
 from anyclaude.backends.model_list import ModelList, model_of, names_of, profile_of
+from anyclaude.backends.web_search import search_id
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes, known
 from anyclaude.config.upstreams import OpenRouter
+from anyclaude.convert.citations import CitedSearch, search_tool
 from anyclaude.convert.profile import Profile
+from anyclaude.convert.web_search import query_of
 from anyclaude.errors import SetupError, UpstreamError, UpstreamRefusedUs
 
 # `none_tool_choice`: OpenRouter asks only providers that take the value, and answers 404 when there are none ("No
@@ -57,6 +62,15 @@ class OpenRouterBackend(ChatBackend):
         self._list = ModelList(upstream, home, settings.model_list_hours)
         self._list.load()
 
+    @asynccontextmanager
+    async def stream(
+        self, request: Mapping[str, Any], caller: Caller, model: str | None = None
+    ) -> AsyncIterator[EventBatches]:
+        """As `Backend.stream`; pages that OpenRouter's own web search found are told as results of Claude Code's."""
+        query = query_of(request)
+        async with super().stream(request, caller, model) as batches:
+            yield batches if query is None else _searched(batches, CitedSearch(search_id(), query))
+
     def profile_of(self, model: str | None) -> Profile:
         name = model or self._model
         entry = self._list.entries.get(name) or self._list.entries.get(_listed(name))
@@ -67,6 +81,11 @@ class OpenRouterBackend(ChatBackend):
     def fields(self, caller: Caller) -> dict[str, Any]:
         session = ":".join(part for part in (caller.session_id, caller.agent_id) if part)
         return self._chosen | ({"session_id": session[:_LONGEST_SESSION]} if session else {})
+
+    def _body(self, request: Mapping[str, Any], caller: Caller, model: str | None, profile: Profile) -> dict[str, Any]:
+        body = super()._body(request, caller, model, profile)
+        query = query_of(request)
+        return body if query is None else {**body, "tools": [search_tool(query)]}
 
     async def models(self) -> list[ModelInfo]:
         """The chosen model first, then the others in OpenRouter's order. Raises UpstreamError."""
@@ -102,6 +121,11 @@ class OpenRouterBackend(ChatBackend):
             raise
         except UpstreamError:
             return
+
+
+async def _searched(batches: EventBatches, search: CitedSearch) -> EventBatches:
+    async for batch in batches:
+        yield search.feed(batch)
 
 
 def _attribution(settings: OpenRouter) -> dict[str, str]:

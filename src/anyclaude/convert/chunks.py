@@ -8,6 +8,7 @@ ends without one is `Failed`, however whole the text looks.
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from anyclaude.convert.citations import CitationReader
 from anyclaude.convert.failures import convert_failure
 from anyclaude.convert.reasoning import Sealing, readable
 from anyclaude.convert.stops import convert_finish
@@ -37,6 +38,7 @@ class ChunkReader:
         self.over = False
         self._stop_sequences = stop_sequences
         self._calls = ToolCallQueue(ids)
+        self._citations = CitationReader()
         self._finish: Finished | None = None
         self.usage: UsageReport | None = None
         self._half = ""  # the first half of a character that was cut over two chunks
@@ -85,7 +87,7 @@ class ChunkReader:
         self._seal(events)
         if self._calls.called and self._finish.reason == "end_turn":
             self._finish = Finished("tool_use")
-        return [*events, *self._last_usage(), self._finish]
+        return [*events, *self._citations.end(), *self._last_usage(), self._finish]
 
     def fail(self, error: AnyclaudeError) -> list[ModelEvent]:
         """The transport broke. After an observed finish nothing is lost, so that still counts as the end."""
@@ -106,6 +108,7 @@ class ChunkReader:
         error = choice.get("error")
         if error:
             return self._fail(convert_failure(None, {"error": error}))
+        self._citations.feed(choice)
         events: list[ModelEvent] = []
         delta = choice.get("delta") or choice.get("message")
         if isinstance(delta, dict):

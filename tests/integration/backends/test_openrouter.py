@@ -15,8 +15,16 @@ from anyclaude.backends.openrouter import OpenRouterBackend
 from anyclaude.config.model import Deadlines
 from anyclaude.config.upstreams import OpenRouter
 from anyclaude.errors import RateLimited, SetupError, UpstreamRejected
-from anyclaude.wire.events import Finished, ModelEvent, ThinkingDelta, ThinkingSignature
-from tests.support.openrouter import DETAILS, KEY, MODEL, OpenRouterUpstream, thinks
+from anyclaude.wire.events import (
+    Citation,
+    Finished,
+    ModelEvent,
+    ServerToolResult,
+    ThinkingDelta,
+    ThinkingSignature,
+    UsageReport,
+)
+from tests.support.openrouter import DETAILS, KEY, MODEL, Billed, OpenRouterUpstream, cites, thinks
 from tests.support.raw_upstream import Connection, raw_upstream
 from tests.support.script import Refusal, Says, reply
 from tests.support.streams import delta, finish, text
@@ -193,3 +201,31 @@ async def test_after_a_change_of_model_thinking_waits_for_its_own(tmp_path: Path
                 assert [event async for batch in batches for event in batch][-1] == Finished("end_turn")
     carried = [asked.messages[-2].get("reasoning_details") for asked in upstream.asked[1:]]
     assert carried == [None, DETAILS]
+
+
+SEARCH: dict[str, Any] = {
+    "tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 8, "allowed_domains": ["a.example"]}],
+    "messages": [{"role": "user", "content": "Perform a web search for the query: x"}],
+}
+
+
+async def test_a_web_search_is_made_with_openrouters_own_tool(tmp_path: Path) -> None:
+    pages = (("A", "https://a.example/"), ("B", "https://b.example/"))
+    async with OpenRouterUpstream() as upstream, backend_at(upstream.url, tmp_path) as backend:
+        upstream.script(reply(Says("Found."), cites(*pages), usage=Billed(searches=2)))
+        events = await answer(backend, **SEARCH)
+    [tool] = upstream.asked[0].body["tools"]
+    assert (tool["type"], tool["parameters"]["allowed_domains"]) == ("openrouter:web_search", ["a.example"])
+    [result] = [event for event in events if isinstance(event, ServerToolResult)]
+    assert [page["url"] for page in result.content] == ["https://a.example/"]  # type: ignore[index]
+    [report] = [event for event in events if isinstance(event, UsageReport)]
+    assert report.web_searches == 2
+    assert not any(isinstance(event, Citation) for event in events)
+
+
+async def test_other_requests_get_no_such_tool_whatever_a_model_cites(tmp_path: Path) -> None:
+    async with OpenRouterUpstream() as upstream, backend_at(upstream.url, tmp_path) as backend:
+        upstream.script(reply(Says("Found."), cites(("A", "https://a.example/"))))
+        events = await answer(backend)
+    assert [tool["type"] for tool in upstream.asked[0].body["tools"]] == ["function"]
+    assert not any(isinstance(event, ServerToolResult) for event in events)
