@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from anyclaude.convert.text_calls import Call, Piece, Text, TextCalls, Thinking
+from anyclaude.convert.text_calls.said import joined
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "text_calls"
 
@@ -70,18 +71,6 @@ def scan(pieces: Sequence[str], opened: bool = False, **options: Any) -> list[Pi
     scanner = TextCalls(options.pop("tools", tools()), opened=opened, **options)
     found = [one for piece in pieces for one in scanner.feed(piece)]
     return joined(found + scanner.end())
-
-
-def joined(pieces: Sequence[Piece]) -> list[Piece]:
-    whole: list[Piece] = []
-    for piece in pieces:
-        if isinstance(piece, Text) and whole and isinstance(whole[-1], Text):
-            whole[-1] = Text(whole[-1].text + piece.text)
-        elif isinstance(piece, Thinking) and whole and isinstance(whole[-1], Thinking):
-            whole[-1] = Thinking(whole[-1].text + piece.text)
-        else:
-            whole.append(piece)
-    return whole
 
 
 def plain(pieces: Sequence[Piece]) -> tuple[Any, ...]:

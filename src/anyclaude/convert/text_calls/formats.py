@@ -52,3 +52,21 @@ MARKS: Final[Mapping[str, Marks]] = {
     "thought only": Marks(THOUGHT_ONLY),
     "whole": Marks(WHOLE),
 }
+
+
+def all_calls(attempt: Attempt, first: Format) -> Reading[None]:
+    """Calls up to the end of the answer, from the opener of the first. Raises NotACall when something else comes."""
+    tape = attempt.tape
+    tape.at += len(first.opener)
+    yield from first.read(attempt)
+    while True:
+        attempt.is_complete = True
+        yield from tape.blank()
+        if tape.over:
+            return
+        start = tape.held
+        one = FOLLOWING[(yield from tape.one_of(MARKS["following"]))]
+        attempt.is_complete = False
+        if one.source:
+            attempt.start = start
+        yield from one.read(attempt)

@@ -10,16 +10,15 @@ seen to be no call, at the latest when `largest` characters are held.
 """
 
 from collections.abc import Callable, Mapping
-from itertools import groupby
 from typing import Any, Final
 
 from anyclaude.convert.text_calls import harmony, thinking
 from anyclaude.convert.text_calls.attempt import Attempt, Declared, Fitting, Format, Turn
-from anyclaude.convert.text_calls.formats import BY_OPENER, FOLLOWING, MARKS, WHOLE
+from anyclaude.convert.text_calls.formats import BY_OPENER, MARKS, WHOLE, all_calls
 from anyclaude.convert.text_calls.marks import Marks
-from anyclaude.convert.text_calls.pieces import Call, Piece, Text, Thinking
-from anyclaude.convert.text_calls.place import Place
-from anyclaude.convert.text_calls.tape import NotACall, Reading, Tape
+from anyclaude.convert.text_calls.pieces import Piece, Text
+from anyclaude.convert.text_calls.said import Said
+from anyclaude.convert.text_calls.tape import NotACall, Reading, Tape, blank_end
 from anyclaude.wire.json import whole_characters
 
 LARGEST: Final = 1024 * 1024
@@ -48,10 +47,8 @@ class TextCalls:
         self._has_tools = bool(tools)
         self._largest = largest
         self._tape = Tape()
-        self._place = Place()
-        self._pieces: list[Piece] = []
-        self._half = ""
-        self._lead = ""  # white space before the first word
+        self._said = Said()
+        self._half = ""  # the first half of a character that was cut
         self._thought: bool = False  # thinking has ended
         self._in_harmony = False
         self._in_message = False
@@ -76,7 +73,7 @@ class TextCalls:
             return False
         if not self._tape.over:
             return False
-        self._place.feed(text)
+        self._said.place.feed(text)
         return True
 
     def end(self, *, cut: bool = False) -> list[Piece]:
@@ -92,12 +89,14 @@ class TextCalls:
         return self._run()
 
     def let_go(self) -> list[Piece]:
-        """Something else comes in between: calls that have begun end here, as text. The scan goes on."""
+        """Something else comes in between: what has begun ends here, as text. The scan goes on."""
         self._give_up_attempt()
+        if self._state == self._begin and not self._tape.over:
+            self._begin_text()
         self._run_states()
         if self._state == self._in_text:
-            self._say(self._tape.to(len(self._tape.text)))
-        return self._taken()
+            self._said.text(self._tape.to(len(self._tape.text)))
+        return self._said.take()
 
     @property
     def has_calls(self) -> bool:
@@ -113,15 +112,11 @@ class TextCalls:
 
     def _run(self) -> list[Piece]:
         self._run_states()
-        return self._taken()
+        return self._said.take()
 
     def _run_states(self) -> None:
         while self._state():
             pass
-
-    def _taken(self) -> list[Piece]:
-        pieces, self._pieces = self._pieces, []
-        return pieces if len(pieces) < 2 else _joined(pieces)
 
     def _opened(self) -> bool:
         """Within thinking from the beginning; servers that write the opening tag all the same do no harm."""
@@ -138,9 +133,12 @@ class TextCalls:
         """Before the first word of an answer, or of what follows thinking."""
         tape = self._tape
         self._skip_blank()
-        if tape.over and not tape.ended and len(self._lead) <= _MOST_BLANK:
+        is_long = len(self._said.lead) > _MOST_BLANK
+        if tape.over and not tape.ended and not is_long:
             return False
-        if not self._thought and (found := thinking.OPENERS.match(tape.text, tape.at)):
+        if is_long:
+            self._begin_text()
+        elif not self._thought and (found := thinking.OPENERS.match(tape.text, tape.at)):
             tape.at += len(found)
             self._closer = thinking.CLOSER[found]
             self._state = self._before_thought
@@ -149,18 +147,16 @@ class TextCalls:
         elif not tape.ended and not tape.over and self._may_be_something():
             return False
         else:
-            if _HEADERS.match(tape.text, tape.at):
-                self._in_harmony = True
-            self._use_marks()
-            self._state = self._in_text
+            self._in_harmony = self._in_harmony or bool(_HEADERS.match(tape.text, tape.at))
+            self._begin_text()
         return True
 
+    def _begin_text(self) -> None:
+        self._use_marks()
+        self._state = self._in_text
+
     def _skip_blank(self) -> None:
-        tape = self._tape
-        blank = len(tape.text) - tape.at - len(tape.text[tape.at :].lstrip())
-        piece = tape.to(tape.at + blank)
-        self._lead += piece
-        self._place.feed(piece)
+        self._said.blank(self._tape.to(blank_end(self._tape.text, self._tape.at)))
 
     def _may_be_mark(self) -> bool:
         """A mark begins here, or may once there is more."""
@@ -183,7 +179,7 @@ class TextCalls:
 
     def _skip_layout(self, then: Callable[[], bool]) -> bool:
         self._skip_blank()
-        self._lead = ""
+        self._said.lead = ""
         if self._tape.over:
             return False
         self._state = then
@@ -192,29 +188,29 @@ class TextCalls:
     def _think(self) -> bool:
         tape = self._tape
         if found := self._closer.search(tape.text, tape.at):
-            self._say_thinking(tape.to(found.start()))
+            self._said.thinking(tape.to(found.start()))
             if found[0] not in (harmony.START, harmony.CHANNEL):
                 tape.at = found.end()
-            self._thought, self._place = True, Place()
-            self._state = self._after_thought
+            self._said.new_text()
+            self._thought, self._state = True, self._after_thought
             return True
         place = len(tape.text) if tape.ended else self._closer.beginning(tape.text, tape.at)
-        self._say_thinking(tape.to(place))
+        self._said.thinking(tape.to(place))
         return False
 
     def _in_text(self) -> bool:
         tape = self._tape
         while found := self._marks.search(tape.text, tape.at):
-            self._say(tape.to(found.start()))
+            self._said.text(tape.to(found.start()))
             one = BY_OPENER[found[0]]
-            if not self._place.in_code and (one.anywhere or self._place.is_free):
+            if not self._said.place.in_code and (one.anywhere or self._said.place.is_free):
                 self._open(one)
                 return True
-            self._say(tape.to(found.end()))
+            self._said.text(tape.to(found.end()))
         place = self._marks.beginning(tape.text, tape.at)
-        self._say(tape.to(place))
-        if not tape.over and (tape.ended or self._place.in_code):
-            self._say(tape.to(len(tape.text)))
+        self._said.text(tape.to(place))
+        if not tape.over and (tape.ended or self._said.place.in_code):
+            self._said.text(tape.to(len(tape.text)))
         return False
 
     def _attempted(self) -> bool:
@@ -235,7 +231,7 @@ class TextCalls:
         return False
 
     def _deaf(self) -> bool:
-        self._say(self._tape.to(len(self._tape.text)))
+        self._said.text(self._tape.to(len(self._tape.text)))
         return False
 
     # -- attempts -------------------------------------------------------------------------------------------------
@@ -246,14 +242,14 @@ class TextCalls:
     def _open(self, one: Format) -> None:
         self._tape.hold()
         self._attempt = self._new_attempt()
-        self._script = _calls(self._attempt, one)
+        self._script = all_calls(self._attempt, one)
         self._state = self._attempted
 
     def _give_up(self) -> None:
         """No call: what was read is text, and so is all the rest where it became too large."""
         self._state = self._deaf if self._tape.held > self._largest else self._in_text
         self._in_message = False
-        self._say(self._tape.release())
+        self._said.text(self._tape.release())
 
     def _give_up_attempt(self) -> None:
         if self._state == self._attempted:
@@ -265,7 +261,7 @@ class TextCalls:
             self._give_up()
             return True
         held = self._tape.release()
-        self._pieces += self._attempt.calls(held)
+        self._said.calls(self._attempt.calls(held))
         self._state = self._deaf
         return False
 
@@ -276,7 +272,7 @@ class TextCalls:
             return
         held = self._tape.release()
         if self._attempt.has_calls:
-            self._say(held[: self._attempt.start])
+            self._said.text(held[: self._attempt.start])
         if turn.into == "thinking":
             self._closer, self._state = _MESSAGE_ENDS, self._before_thought
         else:
@@ -288,44 +284,3 @@ class TextCalls:
             self._marks = MARKS["thought only"]
         else:
             self._marks = MARKS["in harmony" if self._in_harmony else "outside"]
-
-    # -- what goes out --------------------------------------------------------------------------------------------
-
-    def _say(self, text: str) -> None:
-        if text:
-            self._place.feed(text)
-            self._pieces.append(Text(self._lead + text))
-            self._lead = ""
-
-    def _say_thinking(self, text: str) -> None:
-        if text:
-            self._pieces.append(Thinking(text))
-
-
-def _calls(attempt: Attempt, first: Format) -> Reading[None]:
-    """Calls up to the end of the answer. Raises NotACall when something else comes."""
-    tape = attempt.tape
-    tape.at += len(first.opener)
-    yield from first.read(attempt)
-    while True:
-        attempt.is_complete = True
-        yield from tape.blank()
-        if tape.over:
-            return
-        start = tape.held
-        one = FOLLOWING[(yield from tape.one_of(MARKS["following"]))]
-        attempt.is_complete = False
-        if one.source:
-            attempt.start = start
-        yield from one.read(attempt)
-
-
-def _joined(pieces: list[Piece]) -> list[Piece]:
-    joined: list[Piece] = []
-    for kind, same in groupby(pieces, type):
-        if kind is Call:
-            joined += same
-        else:
-            text = "".join(piece.text for piece in same if not isinstance(piece, Call))
-            joined.append(Text(text) if kind is Text else Thinking(text))
-    return joined

@@ -88,7 +88,7 @@ class Tape:
         while True:
             if self.at < len(self.text) and not self.text[self.at].isspace():
                 return
-            end = _blank_end(self.text, self.at)
+            end = blank_end(self.text, self.at)
             left -= end - self.at
             if left < 0:
                 self.at = end + left
@@ -157,6 +157,6 @@ class Tape:
         return "".join(parts)
 
 
-def _blank_end(text: str, at: int) -> int:
+def blank_end(text: str, at: int) -> int:
     found = _BLANK.match(text, at)
     return found.end() if found else at

@@ -100,6 +100,20 @@ def test_letting_go_makes_a_text_of_what_was_held() -> None:
     assert [type(piece) for piece in scanner.end()] == [Call]
 
 
+@pytest.mark.parametrize(
+    "text", [" " * 5000 + "<think>a</think>", "\n" * 4097 + CALL, " " * 4096 + "<think>a</think>b"]
+)
+def test_white_space_without_end_is_a_text(text: str) -> None:
+    assert scan(list(text)) == scan([text])
+
+
+def test_what_may_begin_thinking_is_let_go_too() -> None:
+    scanner = fresh()
+    assert scanner.feed("\n<thi") == []
+    assert scanner.let_go() == [Text("\n<thi")]
+    assert scanner.feed("nk> so") == [Text("nk> so")]
+
+
 def test_a_call_that_is_too_large_is_text_however_it_comes() -> None:
     long = CALL.replace("ls", "x" * 3000)
     for text in (long, CALL + "\n" + long, long + "\n" + CALL, CALL * 50, long[:1500], CALL[:40] + "x" * 3000):
