@@ -29,10 +29,14 @@ _OTHER_WAYS_TO_A_MODEL: Final = """
 """
 _OTHER_WAYS: Final = frozenset(_OTHER_WAYS_TO_A_MODEL.split())
 
-_OURS: Final = frozenset(
-    ("ANYCLAUDE_AUTH_TOKEN", "LMSTUDIO_API_KEY", "OPENROUTER_API_KEY", "MLX_WORKER_TOKEN", "MLX_CLUSTER_NODES")
-)
+_OUR_VARIABLES: Final = """
+    ANYCLAUDE_AUTH_TOKEN LMSTUDIO_API_KEY OPENROUTER_API_KEY MLX_WORKER_TOKEN MLX_CLUSTER_NODES MLX_CLUSTER_KEY
+"""
+_OURS: Final = frozenset(_OUR_VARIABLES.split())
 """Keys that claude has no use for. It runs commands, and they would see them."""
+
+_SEARCH: Final = frozenset(("TAVILY_API_KEY", "BRAVE_API_KEY"))
+"""The same, beside a model that we search the web for. In claude mode they may be for a server of the person's own."""
 
 # Claude Code lets the `env` of its own settings files win over what it inherits, a base URL there included; the first
 # of these makes it leave the variables of providers alone. The second: a window of a million tokens is never on offer.
@@ -123,7 +127,8 @@ def claude_exports(inherited: Mapping[str, str], url: str, token: str) -> dict[s
 
 def without_foreign_keys(inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment for a worker of ours: no keys and no logins of other services."""
-    return {name: value for name, value in inherited.items() if not _conflicts(name) and name not in _OURS}
+    ours = _OURS | _SEARCH
+    return {name: value for name, value in inherited.items() if not _conflicts(name) and name not in ours}
 
 
 def window_variables(window: int | None, prompt_tokens: int, inherited: Mapping[str, str]) -> dict[str, str]:

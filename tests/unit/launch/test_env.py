@@ -63,7 +63,10 @@ def test_other_ways_to_a_model_are_dropped_and_named() -> None:
 
 
 def test_our_own_keys_stay_with_us_unsaid() -> None:
-    ours = ("ANYCLAUDE_AUTH_TOKEN", "LMSTUDIO_API_KEY", "OPENROUTER_API_KEY", "MLX_WORKER_TOKEN", "MLX_CLUSTER_NODES")
+    ours = [
+        *("ANYCLAUDE_AUTH_TOKEN", "LMSTUDIO_API_KEY", "OPENROUTER_API_KEY", "TAVILY_API_KEY", "BRAVE_API_KEY"),
+        *("MLX_WORKER_TOKEN", "MLX_CLUSTER_NODES", "MLX_CLUSTER_KEY"),
+    ]
     child = made(dict.fromkeys(ours, "hunter2"))
     assert child.dropped == ()
     assert "hunter2" not in child.variables.values()
@@ -180,6 +183,7 @@ def test_in_claude_mode_login_keys_and_models_stay() -> None:
         "ANTHROPIC_BASE_URL": "https://gateway",
         "ANTHROPIC_CUSTOM_HEADERS": "a: b\nX-Anyclaude-Token: old",
         "OPENROUTER_API_KEY": "ours",
+        "BRAVE_API_KEY": "perhaps of a server of the person's",
     }
     child = claude_environment(inherited, url="http://127.0.0.1:5", token="tok")
     assert child.dropped == ()
@@ -189,4 +193,5 @@ def test_in_claude_mode_login_keys_and_models_stay() -> None:
         "ANTHROPIC_MODEL": "opus",
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:5",
         "ANTHROPIC_CUSTOM_HEADERS": "a: b\nx-anyclaude-token: tok",
+        "BRAVE_API_KEY": "perhaps of a server of the person's",
     }
