@@ -125,7 +125,10 @@ class Router:
 
     @asynccontextmanager
     async def follow(self, plan: Plan, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
-        """Ask the candidates in turn, until one has something to say. Raises the error of the last one."""
+        """Ask the candidates in turn, until one has something to say. Raises the error of the last one.
+
+        A web search is answered in place of the first one that cannot make it itself.
+        """
         if self._own_titles and (title := title_asked(request)):
             caller.journal.note("route", to="nobody", reason="titles")
             yield _said(title)
@@ -133,6 +136,9 @@ class Router:
         reason = plan.reason
         async with AsyncExitStack() as outer:
             for place, target in enumerate(plan.candidates, 1):
+                if (query := self._web_search.query(target.backend, request)) is not None:
+                    yield self._web_search.answer(query, caller)
+                    return
                 stack = await outer.enter_async_context(AsyncExitStack())
                 caller.journal.note("route", to=str(target), reason=reason)
                 try:
@@ -151,9 +157,6 @@ class Router:
 
     @asynccontextmanager
     async def _opened(self, target: Target, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
-        if (query := self._web_search.query(target.backend, request)) is not None:
-            yield self._web_search.answer(query, caller)
-            return
         backend = self._backends[target.backend]
         prepared = await self._preparing.prepared(target, backend, request, caller)
         async with backend.stream(prepared, caller, target.model) as batches:

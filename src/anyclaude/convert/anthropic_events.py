@@ -14,6 +14,8 @@ from anyclaude.wire.events import (
     Failed,
     Finished,
     ModelEvent,
+    ServerToolResult,
+    ServerToolUse,
     StopReason,
     TextDelta,
     ThinkingDelta,
@@ -22,7 +24,7 @@ from anyclaude.wire.events import (
     ToolCallStart,
     UsageReport,
 )
-from anyclaude.wire.json import encode
+from anyclaude.wire.json import decode_lenient, encode
 
 _STATUS: Final = {
     "invalid_request_error": 400,
@@ -48,11 +50,33 @@ _STOPS: Final[Mapping[str, StopReason]] = {
 }
 
 
+_LARGEST_INPUT: Final = 64 * 1024  # characters
+
+
 def stream_error(event: Mapping[str, Any]) -> AnyclaudeError:
     """The error that an `error` event tells."""
     error = event.get("error")
     kind = error.get("type") if isinstance(error, Mapping) else None
     return convert_failure(_STATUS.get(str(kind), 500), dict(event))
+
+
+class _Search:
+    """A call of one of Claude's own tools, whose input comes in pieces."""
+
+    def __init__(self, use: str, name: str) -> None:
+        self._use, self._name = use, name
+        self._pieces: list[str] = []
+        self._room = _LARGEST_INPUT
+
+    def feed(self, piece: str) -> None:
+        self._room -= len(piece)
+        if self._room >= 0:
+            self._pieces.append(piece)
+
+    def whole(self) -> ServerToolUse:
+        """The call; one with an input that is no object, or larger than any query, has none."""
+        value = decode_lenient("".join(self._pieces)) if self._room >= 0 else None
+        return ServerToolUse(self._use, self._name, value if isinstance(value, dict) else {})
 
 
 class AnthropicReader:
@@ -62,6 +86,8 @@ class AnthropicReader:
         self.over = False
         self._usage: dict[str, int] = {}
         self._in_call = False
+        self._search: _Search | None = None
+        self._searches = 0
         self._stop: Finished | None = None
 
     def feed(self, event: Mapping[str, Any]) -> list[ModelEvent]:
@@ -72,12 +98,12 @@ class AnthropicReader:
             case {"type": "message_start", "message": {"usage": {} as usage}}:
                 self._count(usage)
             case {"type": "content_block_start", "content_block": {} as block}:
-                self._in_call = False  # also where the end of the block before was not said
+                self._in_call, self._search = False, None  # also where the end of the block before was not said
                 return self._begin(block)
             case {"type": "content_block_delta", "delta": {} as delta}:
                 return self._piece(delta)
             case {"type": "content_block_stop"}:
-                self._in_call = False
+                return self._stopped()
             case {"type": "message_delta", "delta": {} as delta}:
                 return self._turn(delta, event.get("usage"))
             case {"type": "message_stop"}:
@@ -104,6 +130,10 @@ class AnthropicReader:
                 whole = block.get("input")
                 arguments = [ToolArgsDelta(encode(whole).decode())] if whole else []
                 return [ToolCallStart(id, name), *arguments]
+            case {"type": "server_tool_use", "id": str() as id, "name": str() as name}:
+                self._search = _Search(id, name)
+            case {"type": "web_search_tool_result", "tool_use_id": str() as id, "content": list() | dict() as content}:
+                return [ServerToolResult(id, "web_search_tool_result", content)]
             case {"type": "text", "text": str() as text} if text:
                 return [TextDelta(text)]
             case {"type": "thinking", "thinking": str() as text} if text:
@@ -112,9 +142,12 @@ class AnthropicReader:
 
     def _piece(self, delta: Mapping[str, Any]) -> list[ModelEvent]:
         match delta:
+            case {"type": "input_json_delta", "partial_json": str() as piece} if self._search:
+                self._search.feed(piece)
+                return []
             case {"type": "input_json_delta", "partial_json": str() as piece}:
                 return [ToolArgsDelta(piece)] if piece and self._in_call else []
-            case _ if self._in_call:
+            case _ if self._in_call or self._search:
                 return []  # a call has nothing but its input
             case {"type": "text_delta", "text": str() as text}:
                 return [TextDelta(text)]
@@ -123,6 +156,11 @@ class AnthropicReader:
             case {"type": "signature_delta", "signature": str() as signature}:
                 return [ThinkingSignature(signature)]
         return []
+
+    def _stopped(self) -> list[ModelEvent]:
+        """A block is whole. A call of Claude's own tools is told when its input is."""
+        search, self._in_call, self._search = self._search, False, None
+        return [search.whole()] if search else []
 
     def _turn(self, delta: Mapping[str, Any], usage: object) -> list[ModelEvent]:
         if isinstance(usage, Mapping):
@@ -141,9 +179,14 @@ class AnthropicReader:
     def _count(self, usage: Mapping[str, Any]) -> None:
         """The counts are cumulative: a later one replaces an earlier one."""
         self._usage |= {name: count for name, count in usage.items() if type(count) is int}
+        used = usage.get("server_tool_use")
+        searches = used.get("web_search_requests") if isinstance(used, Mapping) else None
+        self._searches = searches if type(searches) is int and searches > 0 else self._searches
 
     def _report(self) -> UsageReport:
         count = self._usage.get
         cached, written = count("cache_read_input_tokens", 0), count("cache_creation_input_tokens", 0)
         prompt = count("input_tokens", 0) + cached + written
-        return UsageReport(prompt, cached, count("output_tokens", 0), cache_write_tokens=written)
+        return UsageReport(
+            prompt, cached, count("output_tokens", 0), cache_write_tokens=written, web_searches=self._searches
+        )

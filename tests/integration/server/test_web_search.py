@@ -13,6 +13,7 @@ from anyclaude.backends.scripted import ScriptedBackend
 from anyclaude.backends.search_engines import Brave, SearchEngine, SearXNG, Tavily
 from anyclaude.backends.web_search import WebSearch
 from anyclaude.config.routes import Routes, Target
+from anyclaude.errors import Overloaded
 from tests.support.clients import Client, talking_to
 from tests.support.search_engines import BraveServer, SearXNGServer, TavilyServer, entry
 
@@ -153,6 +154,16 @@ async def test_who_searches_by_itself_is_asked(mode: str) -> None:
     async with proxied([], model, mode) as client:
         await ask(client)
     assert len(model.requests) == 1
+
+
+async def test_who_falls_back_on_a_model_that_cannot_search_learns_so() -> None:
+    far, near = ScriptedBackend(refusal=Overloaded("busy")), ScriptedBackend()
+    main, other = Target("openrouter"), Target("lmstudio")
+    router = Router({"openrouter": far, "lmstudio": near}, Routes(main), {main: [other]})
+    async with talking_to(router) as client:
+        message = await ask(client)
+    assert (len(far.requests), near.requests) == (1, [])
+    assert message["content"][1]["content"]["error_code"] == "unavailable"
 
 
 async def test_an_engine_that_is_configured_also_searches_for_openrouter() -> None:

@@ -10,6 +10,8 @@ from anyclaude.wire.events import (
     Failed,
     Finished,
     ModelEvent,
+    ServerToolResult,
+    ServerToolUse,
     TextDelta,
     ThinkingDelta,
     ThinkingSignature,
@@ -36,6 +38,45 @@ def delta(kind: str, **fields: str) -> dict[str, Any]:
 def test_a_text() -> None:
     usage = UsageReport(442, 400, 7, cache_write_tokens=30)
     assert read(*events("Hi")) == [TextDelta("H"), TextDelta("i"), usage, Finished("end_turn")]
+
+
+PAGE = {"type": "web_search_result", "title": "A", "url": "https://a.example/", "encrypted_content": "x"}
+
+
+def test_a_search_of_claudes_own() -> None:
+    found = read(
+        start({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}),
+        delta("input_json_delta", partial_json='{"query":'),
+        delta("input_json_delta", partial_json='"x"}'),
+        {"type": "content_block_stop", "index": 0},
+        start({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [PAGE]}),
+        {"type": "content_block_stop", "index": 1},
+        start({"type": "text", "text": ""}),
+        delta("text_delta", text="It says."),
+        {"type": "content_block_stop", "index": 2},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn"},
+            "usage": {"output_tokens": 3, "server_tool_use": {"web_search_requests": 1}},
+        },
+        {"type": "message_stop"},
+    )
+    assert found == [
+        ServerToolUse("srvtoolu_1", "web_search", {"query": "x"}),
+        ServerToolResult("srvtoolu_1", "web_search_tool_result", [PAGE]),
+        TextDelta("It says."),
+        UsageReport(0, 0, 3, web_searches=1),
+        Finished("end_turn"),
+    ]
+
+
+@pytest.mark.parametrize("pieces", [[], ["{"], ["[1]"], ['{"query": "', *(["x" * 60_000] * 2), '"}']])
+def test_an_input_that_is_no_object_or_too_large_is_empty(pieces: list[str]) -> None:
+    reader = AnthropicReader()
+    reader.feed(start({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}))
+    for piece in pieces:
+        assert reader.feed(delta("input_json_delta", partial_json=piece)) == []
+    assert reader.feed({"type": "content_block_stop", "index": 0}) == [ServerToolUse("s", "web_search", {})]
 
 
 def test_thinking_and_a_call() -> None:

@@ -34,6 +34,9 @@ BLOCKS = st.sampled_from(
         {"type": "tool_use", "id": "t", "name": "f", "input": {}},
         {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}},
         {"type": "server_tool_use", "id": "t", "name": "f", "input": {}},
+        {"type": "web_search_tool_result", "tool_use_id": "t", "content": [{"type": "web_search_result"}]},
+        {"type": "web_search_tool_result", "tool_use_id": "t", "content": {"error_code": "unavailable"}},
+        {"type": "web_search_tool_result", "tool_use_id": 5, "content": "x"},
         {"type": "new_block"},
     ]
 )
