@@ -24,6 +24,12 @@ class Said:
             self._pieces.append(Text(self.lead + text))
             self.lead = ""
 
+    def blank_text(self) -> None:
+        """The white space is a text of its own."""
+        if self.lead:
+            self._pieces.append(Text(self.lead))
+            self.lead = ""
+
     def thinking(self, text: str) -> None:
         if text:
             self._pieces.append(Thinking(text))

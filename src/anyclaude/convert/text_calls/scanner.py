@@ -69,9 +69,9 @@ class TextCalls:
 
     def passes(self, text: str) -> bool:
         """Whether a text goes out at once and as it is: the common case, at its speed. It counts as fed then."""
-        if self._state != self._in_text or self._half or not text.isascii() or self._marks.has_first(text):
+        if self._state != self._in_text or not text.isascii() or self._marks.has_first(text):
             return False
-        if not self._tape.over:
+        if self._half or self._said.lead or not self._tape.over:
             return False
         self._said.place.feed(text)
         return True
@@ -137,6 +137,7 @@ class TextCalls:
         if tape.over and not tape.ended and not is_long:
             return False
         if is_long:
+            self._said.blank_text()
             self._begin_text()
         elif not self._thought and (found := thinking.OPENERS.match(tape.text, tape.at)):
             tape.at += len(found)
@@ -273,6 +274,7 @@ class TextCalls:
         held = self._tape.release()
         if self._attempt.has_calls:
             self._said.text(held[: self._attempt.start])
+        self._said.lead = ""
         if turn.into == "thinking":
             self._closer, self._state = _MESSAGE_ENDS, self._before_thought
         else:

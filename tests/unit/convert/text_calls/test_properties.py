@@ -1,6 +1,7 @@
 """Any mixture of what calls are made of, cut in any way."""
 
 import itertools
+import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,11 @@ _FRAGMENTS = st.one_of(
 _ANSWERS = st.lists(_FRAGMENTS, max_size=8).map("".join)
 
 
+def _words(text: str) -> list[str]:
+    """As tokens come: most hold nothing that could be a mark."""
+    return re.findall(r"\s*\w+|\s+|\W", text)
+
+
 @settings(max_examples=400, deadline=None)
 @given(text=_ANSWERS, cuts=st.lists(st.integers(0, 400), max_size=10), opened=st.booleans())
 def test_cuts_make_no_difference(text: str, cuts: list[int], opened: bool) -> None:
@@ -50,6 +56,7 @@ def test_cuts_make_no_difference(text: str, cuts: list[int], opened: bool) -> No
     pieces = [text[a:b] for a, b in itertools.pairwise(ends)]
     whole = scan([text], opened)
     assert scan(pieces, opened) == whole
+    assert scan(_words(text), opened) == whole
     assert scan(list(text), opened) == whole
 
 

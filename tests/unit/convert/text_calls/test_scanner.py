@@ -101,10 +101,15 @@ def test_letting_go_makes_a_text_of_what_was_held() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [" " * 5000 + "<think>a</think>", "\n" * 4097 + CALL, " " * 4096 + "<think>a</think>b"]
+    "text",
+    [" " * 5000 + "<think>a</think>", "\n" * 4097 + CALL, " " * 4096 + "<think>a", "\t" * 5000],
 )
 def test_white_space_without_end_is_a_text(text: str) -> None:
     assert scan(list(text)) == scan([text])
+
+
+def test_white_space_before_a_header_is_layout() -> None:
+    assert scan(["\n", "<|channel|>", "final", "<|message|>", "Hello", " there"]) == [Text("Hello there")]
 
 
 def test_what_may_begin_thinking_is_let_go_too() -> None:
