@@ -19,15 +19,15 @@ from typing import Any, Final
 
 from mlx_worker import blas
 from mlx_worker.app import build_app
-from mlx_worker.engine import AnswerShape, Conversation, Generation, Prompt, Sampling, Sink
 from mlx_worker.engine_thread import EngineThread
+from mlx_worker.events import Sink
+from mlx_worker.generation import AnswerShape, Conversation, Generation, Prompt, Sampling
 from mlx_worker.jobs import Job, Limits
 from mlx_worker.listening import serve
 from mlx_worker.mlx_engine import MlxRunner
 from mlx_worker.mlx_solo import load_as_set
 from mlx_worker.settings import Settings
 
-HELPER_STEPS: Final = 5
 KEPT: Final = 64
 _CALL: Final = AnswerShape(must_call=True, parallel=False)
 
@@ -68,7 +68,8 @@ def told(conversation: Conversation) -> Told:
     if task is None or not names or done >= int(task[1]):
         return (), AnswerShape(schema={"const": {"title": "Looked around"}})
     if task[2] and done == int(task[2]) and "Agent" in names:
-        order = {"description": "Look", "prompt": f"Take {HELPER_STEPS} steps.", "subagent_type": "general-purpose"}
+        prompt = f"Take {max(1, int(task[1]) // 4)} steps."
+        order = {"description": "Look", "prompt": prompt, "subagent_type": "general-purpose"}
         return (_only("Agent", order),), _CALL
     return (_only("Bash", {"command": f"cat part{done % 8}.txt; echo {done}", "description": "Look"}),), _CALL
 

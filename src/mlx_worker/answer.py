@@ -6,8 +6,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from mlx_worker.engine import Engine, Event, Failed, Finished, Generation
+from mlx_worker.engine import Engine
 from mlx_worker.errors import WorkerError
+from mlx_worker.events import Event, Failed, Finished
+from mlx_worker.generation import Generation
 
 
 class Answer:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Generator
 
-from mlx_worker.engine import ToolArguments, ToolCallBegun
+from mlx_worker.events import ToolArguments, ToolCallBegun
 
 CallPiece = ToolCallBegun | ToolArguments
 Reading = Generator[None, None, None]

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from anyclaude.wire.json import mend
-from mlx_worker.engine import Conversation
+from mlx_worker.generation import Conversation
 from mlx_worker.tokenising import RememberedTokens, cuts_of
 
 PROBE_TURNS = [

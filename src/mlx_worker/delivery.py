@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mlx_worker.answer import Answer
-from mlx_worker.engine import Event, Finished, Progress
 from mlx_worker.errors import NotReady, WorkerError
+from mlx_worker.events import Event, Finished, Progress
 from mlx_worker.metrics import AnswerWatch
 from mlx_worker.streaming import ChunkWriter, encode, encode_batch, fold
 

@@ -5,21 +5,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from mlx_worker.engine import (
-    AnswerShape,
-    CachedPrefix,
-    Conversation,
-    EngineStatus,
-    Event,
-    Finished,
-    Generation,
-    ModelCard,
-    Progress,
-    Prompt,
-    Sink,
-    TextPiece,
-)
+from mlx_worker.engine import CachedPrefix, EngineStatus, ModelCard
 from mlx_worker.errors import NotReady, QueueFull, WorkerError
+from mlx_worker.events import Event, Finished, Progress, Sink, TextPiece
+from mlx_worker.generation import AnswerShape, Conversation, Generation, Prompt
 
 HELLO: tuple[Event, ...] = (Progress(3, 4, 2), TextPiece("Hello"), TextPiece(" there"), Finished("stop", 3))
 

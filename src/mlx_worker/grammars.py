@@ -19,7 +19,7 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from mlx_worker.call_formats import FORMATS, CallFormat, CallMarkers, Schema, json_rule, literal
 from mlx_worker.call_reader import CallReader
 from mlx_worker.constraint import Grammar, Vocabulary
-from mlx_worker.engine import AnswerShape
+from mlx_worker.generation import AnswerShape
 
 log = logging.getLogger("mlx_worker")
 

@@ -17,8 +17,9 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from mlx_worker.engine import AnswerShape, Conversation, Engine, ModelCard, Prompt
+from mlx_worker.engine import Engine, ModelCard
 from mlx_worker.errors import BadRequest, BodyTooLarge, BodyTooSlow, NotJson, NotReady, PromptTooLong
+from mlx_worker.generation import AnswerShape, Conversation, Prompt
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlx_worker.engine import Event, Generation, Sink
+from mlx_worker.events import Event, Sink
+from mlx_worker.generation import Generation
 from mlx_worker.output import OutputReader
 from mlx_worker.prefix_entry import Cut
 

@@ -21,8 +21,9 @@ from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache
 from mlx_worker import mlx_states
 from mlx_worker.chat_template import TokenizerTemplate
 from mlx_worker.constraint import Constraint
-from mlx_worker.engine import AnswerShape, Drafted, Generation, ModelCard, Prompt
+from mlx_worker.engine import Drafted, ModelCard
 from mlx_worker.errors import ModelLoadError
+from mlx_worker.generation import AnswerShape, Generation, Prompt
 from mlx_worker.grammars import grammars_of
 from mlx_worker.mlx_batch import SharedGenerator
 from mlx_worker.mlx_sampling import GrammarMask, logprob_of, penalties_of, sampler_of

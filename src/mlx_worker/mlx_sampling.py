@@ -18,7 +18,8 @@ import numpy as np
 from mlx_lm.sample_utils import make_logits_processors
 
 from mlx_worker.constraint import Constraint
-from mlx_worker.engine import Sampling, TokenLogprob
+from mlx_worker.events import TokenLogprob
+from mlx_worker.generation import Sampling
 
 GREEDY_BELOW = 1e-5
 REPETITION_CONTEXT = 256

@@ -8,8 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from mlx_worker.engine import Sampling
 from mlx_worker.errors import ModelLoadError
+from mlx_worker.generation import Sampling
 
 _END = 1 << 18  # bytes
 MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format

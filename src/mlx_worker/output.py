@@ -15,7 +15,7 @@ from typing import Any
 
 from anyclaude.wire.json import mend
 from mlx_worker.call_reader import CallReader
-from mlx_worker.engine import ReasoningPiece, TextPiece, ToolArguments, ToolCallBegun
+from mlx_worker.events import ReasoningPiece, TextPiece, ToolArguments, ToolCallBegun
 from mlx_worker.runner import Markers
 
 Piece = TextPiece | ReasoningPiece | ToolCallBegun | ToolArguments

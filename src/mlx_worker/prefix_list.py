@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
-from mlx_worker.engine import CachedPrefix, Generation
+from mlx_worker.engine import CachedPrefix
+from mlx_worker.generation import Generation
 from mlx_worker.prefix_entry import Entry, pack
 
 MOST_NAMES: Final = 256

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from mlx_worker.engine import Conversation, Prompt
 from mlx_worker.errors import BadRequest
+from mlx_worker.generation import Conversation, Prompt
 
 T = TypeVar("T", str, Sequence[int])
 

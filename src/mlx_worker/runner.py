@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mlx_worker.call_reader import CallReader
-from mlx_worker.engine import AnswerShape, Drafted, Generation, ModelCard, TokenLogprob
+from mlx_worker.engine import Drafted, ModelCard
+from mlx_worker.events import TokenLogprob
+from mlx_worker.generation import AnswerShape, Generation
 from mlx_worker.prefix_entry import Cut
 from mlx_worker.prompts import ChatTemplate
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
-from mlx_worker.engine import AnswerShape, Conversation
+from mlx_worker.generation import AnswerShape, Conversation
 from mlx_worker.schema_check import check_schema
 from mlx_worker.shapes import JsonSchemaFormat, Lenient, ResponseFormat, ToolChoice, chosen, shape_of
 

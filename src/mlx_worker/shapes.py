@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from mlx_worker.engine import AnswerShape
+from mlx_worker.generation import AnswerShape
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 

@@ -15,7 +15,8 @@ from uuid import uuid4
 
 import orjson
 
-from mlx_worker.engine import (
+from mlx_worker.errors import WorkerError
+from mlx_worker.events import (
     Event,
     Failed,
     Finished,
@@ -28,7 +29,6 @@ from mlx_worker.engine import (
     ToolArguments,
     ToolCallBegun,
 )
-from mlx_worker.errors import WorkerError
 
 DONE = b"data: [DONE]\n\n"
 

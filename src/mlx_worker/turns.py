@@ -17,8 +17,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from mlx_worker.engine import Event, Failed, Finished, FinishReason, Generating, Logprobs, Progress, failure
 from mlx_worker.errors import MemoryShort, WorkerError
+from mlx_worker.events import Event, Failed, Finished, FinishReason, Generating, Logprobs, Progress, failure
 from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.memory import MemoryGuard
 from mlx_worker.output import OutputReader

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from mlx_worker.engine import Engine, Event, Failed, Finished, Generation, Prompt
+from mlx_worker.engine import Engine
 from mlx_worker.errors import QueueFull, WorkerError
+from mlx_worker.events import Event, Failed, Finished
+from mlx_worker.generation import Generation, Prompt
 
 MOST = 16  # prompts under way
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mlx_worker.engine import Finished, TextPiece, ToolArguments, ToolCallBegun
+from mlx_worker.events import Finished, TextPiece, ToolArguments, ToolCallBegun
 from mlx_worker.output import OutputReader, Piece
 from mlx_worker.streaming import ChunkWriter, encode_batch
 from tests.support import tiny_model

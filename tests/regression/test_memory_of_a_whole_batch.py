@@ -10,7 +10,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlx_worker.engine import Generation, Prompt, Sampling
+from mlx_worker.generation import Generation, Prompt, Sampling
 from mlx_worker.mlx_engine import MlxRunner, load_runner
 from tests.support import tiny_model
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlx_worker.engine import AnswerShape, Conversation, Generation, ModelCard, Prompt
+from mlx_worker.engine import ModelCard
+from mlx_worker.generation import AnswerShape, Conversation, Generation, Prompt
 from mlx_worker.prefix_entry import Cut
 from mlx_worker.runner import Markers, Memory, Splitter, Step
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from mlx_worker.distributed.channel import Channel, ChannelClosed
 from mlx_worker.distributed.shard import GENERATION, SHAPE, Shard
-from mlx_worker.engine import AnswerShape, Generation
+from mlx_worker.generation import AnswerShape, Generation
 from mlx_worker.prefix_entry import Cut
 from mlx_worker.runner import Memory, Runner, RunnerLost, Step
 

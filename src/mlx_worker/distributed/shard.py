@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from mlx_worker.engine import AnswerShape, Generation
+from mlx_worker.generation import AnswerShape, Generation
 from mlx_worker.prefix_entry import Cut
 from mlx_worker.runner import Runner, Step
 

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 
 from anyclaude.wire.prefix import prefix_hash_of
 from mlx_worker.cache_schemas import TokenizeRequest, WarmRequest, as_chat
-from mlx_worker.engine import CachedPrefix, Engine, Generation
+from mlx_worker.engine import CachedPrefix, Engine
 from mlx_worker.errors import NotReady
+from mlx_worker.generation import Generation
 from mlx_worker.health import latest_system
 from mlx_worker.intake import Intake, parsed, read_json, ready_card
 from mlx_worker.prefix_cache import CacheFigures

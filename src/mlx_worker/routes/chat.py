@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request
 from anyclaude.wire.prefix import prefix_hash_of
 from mlx_worker.answer import Answer
 from mlx_worker.delivery import AnswerResponse
-from mlx_worker.engine import Engine, Generation, ModelCard, Prompt, Sampling
+from mlx_worker.engine import Engine, ModelCard
 from mlx_worker.errors import BadRequest, UnknownModel
+from mlx_worker.generation import Generation, Prompt, Sampling
 from mlx_worker.intake import Intake, parsed, read_json, ready_card
 from mlx_worker.metrics import Metrics
 from mlx_worker.replies import CompletionReply

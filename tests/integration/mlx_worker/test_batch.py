@@ -11,7 +11,7 @@ from mlx_lm.generate import StopSequences
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
 from mlx_worker import mlx_states
-from mlx_worker.engine import Sampling
+from mlx_worker.generation import Sampling
 from mlx_worker.mlx_batch import SharedGenerator
 from mlx_worker.mlx_sampling import sampler_of
 

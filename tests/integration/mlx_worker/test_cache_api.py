@@ -96,9 +96,10 @@ def test_tokens_are_counted_as_they_are_computed(worker: Worker) -> None:
     asked = conversation("hi", "hello", "and now")
     counted = sent(worker, "POST", "/tokenize", {"messages": asked, **HEAD})["count"]
     assert counted == worker.ask(asked, max_tokens=1, **HEAD)["usage"]["prompt_tokens"]
-    assert worker.engine._runner is not None
+    runner = worker.engine._loop.runner
+    assert runner is not None
     text = "Hello, world! \u00e9"
-    assert sent(worker, "POST", "/tokenize", {"text": text})["count"] == len(worker.engine._runner.chat.encode(text))
+    assert sent(worker, "POST", "/tokenize", {"text": text})["count"] == len(runner.chat.encode(text))
 
 
 def test_metrics_of_a_real_engine(worker: Worker) -> None:

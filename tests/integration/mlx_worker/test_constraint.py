@@ -9,21 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from mlx_worker.engine import (
-    AnswerShape,
-    Conversation,
-    Event,
-    Failed,
-    Finished,
-    Generation,
-    Logprobs,
-    Prompt,
-    ReasoningPiece,
-    Sampling,
-    TextPiece,
-    ToolArguments,
-    ToolCallBegun,
-)
+from mlx_worker.events import Event, Failed, Finished, Logprobs, ReasoningPiece, TextPiece, ToolArguments, ToolCallBegun
+from mlx_worker.generation import AnswerShape, Conversation, Generation, Prompt, Sampling
 from mlx_worker.jobs import Job, Limits
 from mlx_worker.mlx_engine import MlxRunner, load_runner
 from mlx_worker.prompts import build_prompt

@@ -157,7 +157,7 @@ def test_an_answer_fills_the_context_and_no_more(small_context_model: Path) -> N
 
 
 def test_a_failing_batch_fails_its_requests_and_the_next_one_works(worker: Worker) -> None:
-    generator = worker.engine._runner._generator  # type: ignore[union-attr]
+    generator = worker.engine._loop.runner._generator  # type: ignore[union-attr]
     generator.next = lambda: 1 / 0
     with worker.client() as client:
         failed = client.post("/v1/chat/completions", json={"messages": HI})

@@ -122,8 +122,8 @@ def test_streamed_tool_calls(sdk: openai.OpenAI) -> None:
 
 def no_thinking(worker: Worker) -> Any:
     """A grammar leaves the model free to think first, and a tiny one that begins may never end."""
-    assert worker.engine._runner is not None
-    return {str(worker.engine._runner.chat.encode("<think>")[0]): -100}
+    assert worker.engine._loop.runner is not None
+    return {str(worker.engine._loop.runner.chat.encode("<think>")[0]): -100}
 
 
 @pytest.mark.parametrize("question", ["weather in Paris", "hi"])
@@ -169,8 +169,8 @@ def test_log_probabilities(sdk: openai.OpenAI) -> None:
 
 
 def test_a_bias_bans_a_token(sdk: openai.OpenAI, worker: Worker) -> None:
-    assert worker.engine._runner is not None
-    (first, *_) = worker.engine._runner.chat.encode(HELLO)
+    assert worker.engine._loop.runner is not None
+    (first, *_) = worker.engine._loop.runner.chat.encode(HELLO)
     assert not (asked(sdk, logit_bias={str(first): -100}).choices[0].message.content or "").startswith("H")
 
 

@@ -6,7 +6,7 @@ import mlx.core as mx
 import pytest
 from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_sampler
 
-from mlx_worker.engine import Sampling
+from mlx_worker.generation import Sampling
 from mlx_worker.mlx_sampling import Limits, limited, sampler_of
 
 

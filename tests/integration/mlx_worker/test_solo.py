@@ -12,19 +12,10 @@ import jsonschema
 import mlx.core as mx
 import pytest
 
-from mlx_worker.engine import (
-    AnswerShape,
-    Conversation,
-    Drafted,
-    Event,
-    Finished,
-    Generation,
-    Logprobs,
-    Sampling,
-    TextPiece,
-    ToolArguments,
-)
+from mlx_worker.engine import Drafted
 from mlx_worker.errors import ModelLoadError
+from mlx_worker.events import Event, Finished, Logprobs, TextPiece, ToolArguments
+from mlx_worker.generation import AnswerShape, Conversation, Generation, Sampling
 from mlx_worker.jobs import Job, Limits
 from mlx_worker.mlx_engine import MlxRunner, load_model, made_runner
 from mlx_worker.mlx_solo import SoloRunner, load_as_set

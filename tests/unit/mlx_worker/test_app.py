@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from mlx_worker.blas import Blas
-from mlx_worker.engine import Failed, Progress
 from mlx_worker.errors import BadRequest, EngineFailure, NotReady, QueueFull, WorkerError
+from mlx_worker.events import Failed, Progress
 from mlx_worker.fake_engine import FakeEngine
 from mlx_worker.guards import is_loopback
 from tests.unit.mlx_worker.asgi import HI, asked, client_of

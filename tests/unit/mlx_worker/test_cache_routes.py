@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from anyclaude.wire.prefix import prefix_hash
-from mlx_worker.engine import CachedPrefix, EngineStatus, Failed, Finished
+from mlx_worker.engine import CachedPrefix, EngineStatus
 from mlx_worker.errors import EngineFailure, NotReady
+from mlx_worker.events import Failed, Finished
 from mlx_worker.fake_engine import FakeEngine
 from mlx_worker.prefix_cache import CacheFigures
 from mlx_worker.replies import CacheReply, WarmReply

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlx_worker.call_formats import GLM, MINIMAX, QWEN_CODER
 from mlx_worker.call_reader import CallReader, headed_json, json_array, tagged_json
 from mlx_worker.call_tags import as_json, tagged_values, types_of
-from mlx_worker.engine import ToolArguments, ToolCallBegun
+from mlx_worker.events import ToolArguments, ToolCallBegun
 
 END = "</tool_call>"
 SCHEMAS = {

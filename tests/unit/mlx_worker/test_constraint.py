@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mlx_worker.call_formats import FORMATS
 from mlx_worker.constraint import Constraint, Watch
-from mlx_worker.engine import AnswerShape, ToolArguments, ToolCallBegun
+from mlx_worker.events import ToolArguments, ToolCallBegun
+from mlx_worker.generation import AnswerShape
 from mlx_worker.grammars import ANY_OBJECT, Grammars, arguments_schema, structure_of
 from tests.support.byte_words import END, allowed, byte_words, special, walk
 

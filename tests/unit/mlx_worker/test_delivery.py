@@ -9,9 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from mlx_worker.answer import Answer
 from mlx_worker.delivery import AnswerResponse
-from mlx_worker.engine import Failed, Finished, Generation, Prompt, TextPiece
 from mlx_worker.errors import EngineFailure, NotReady
+from mlx_worker.events import Failed, Finished, TextPiece
 from mlx_worker.fake_engine import FakeEngine
+from mlx_worker.generation import Generation, Prompt
 from mlx_worker.metrics import AnswerWatch
 
 
@@ -29,7 +30,7 @@ class Line:
 
     def _watch(self) -> AnswerWatch:
         first, whole = (Histogram(name, name, registry=self.registry) for name in ("first", "whole"))
-        return AnswerWatch(first, whole, Counter("tokens", "tokens", registry=self.registry), lambda: 0.0)
+        return AnswerWatch(first.observe, whole, Counter("tokens", "tokens", registry=self.registry), lambda: 0.0)
 
     async def send(self, message: Any) -> None:
         self.sent.append(message)

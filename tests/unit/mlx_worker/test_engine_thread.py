@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from mlx_worker.engine import Conversation, Event, Failed, Finished, State
-from mlx_worker.engine_thread import MAX_FAILURES, EngineThread
+from mlx_worker.engine import State
+from mlx_worker.engine_loop import MAX_FAILURES
+from mlx_worker.engine_thread import EngineThread
 from mlx_worker.errors import ModelLoadError, NotReady, QueueFull
+from mlx_worker.events import Event, Failed, Finished
+from mlx_worker.generation import Conversation
 from mlx_worker.jobs import Limits
 from mlx_worker.runner import Step
 from tests.support.fake_runner import FakeRunner, generation
@@ -158,7 +161,7 @@ def test_stopping_fails_what_is_left() -> None:
         both[0].get(timeout=DEADLINE)
         stopping = threading.Thread(target=engine.stop, args=(DEADLINE,))
         stopping.start()
-        while not engine._stopping:
+        while not engine._loop.stopping:
             pass
         runner.gate.release(1)
         stopping.join(DEADLINE)
@@ -260,7 +263,7 @@ def test_a_question_to_an_engine_that_ends_is_answered() -> None:
         until(engine, "ready")
         asked(engine).get(timeout=DEADLINE)
         answer = engine.cached(generation([1, 2, 3]).prompt)
-        engine._stopping = True
+        engine._loop.stopping = True
         runner.gate.release(1)
         with contextlib.suppress(NotReady):
             assert answer.result(DEADLINE) >= 0
@@ -279,11 +282,11 @@ def test_tokens_are_counted() -> None:
 
 def test_a_hung_engine_is_told_from_a_busy_one() -> None:
     engine = EngineThread(FakeRunner, Limits())
-    engine._state = "ready"
+    engine._inbox.state = "ready"
     assert not engine.status().hung
-    engine._beat -= 31
+    engine._loop.beat -= 31
     assert engine.status().hung
-    engine._longest_turn = 20
+    engine._loop.longest_turn = 20
     assert not engine.status().hung
 
 
@@ -303,7 +306,7 @@ def test_a_signal_in_the_middle_of_a_submission_drains() -> None:
     with running(FakeRunner) as engine:
         until(engine, "ready")
         interrupted = Interrupted(engine)
-        engine._inbox = interrupted  # type: ignore[assignment]
+        engine._inbox._items = interrupted  # type: ignore[assignment]
         submitting = threading.Thread(target=engine.submit, args=(generation([1, 2]), lambda event: None), daemon=True)
         submitting.start()
         submitting.join(DEADLINE)
@@ -312,17 +315,17 @@ def test_a_signal_in_the_middle_of_a_submission_drains() -> None:
 
 
 class Interrupted:
-    """An inbox into which something is being put when the signal comes."""
+    """A queue into which something is being put when the signal comes."""
 
     def __init__(self, engine: EngineThread) -> None:
-        self._engine, self._inbox = engine, engine._inbox
+        self._engine, self._items = engine, engine._inbox._items
         self._caught = False
 
     def put(self, item: Any) -> None:
         if not self._caught:
             self._caught = True
             self._engine.drain()
-        self._inbox.put(item)
+        self._items.put(item)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inbox, name)
+        return getattr(self._items, name)

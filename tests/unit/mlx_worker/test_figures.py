@@ -7,7 +7,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from mlx_worker.engine import Drafted, EngineStatus, Finished, Memory, Progress, TextPiece
+from mlx_worker.engine import Drafted, EngineStatus, Memory
+from mlx_worker.events import Finished, Progress, TextPiece
 from mlx_worker.fake_engine import FakeEngine
 from mlx_worker.prefix_cache import CacheFigures
 from mlx_worker.replies import CompletionReply, CountReply, ErrorReply, HealthReply, ModelsReply

@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from mlx_worker.engine import AnswerShape, Conversation, ModelCard, Prompt
+from mlx_worker.engine import ModelCard
 from mlx_worker.errors import NotReady, PromptTooLong, QueueFull
 from mlx_worker.fake_engine import FakeEngine
+from mlx_worker.generation import AnswerShape, Conversation, Prompt
 from mlx_worker.intake import LONG_TEXT, LONGEST_TOKEN, Intake, text_size
 from tests.unit.mlx_worker.asgi import HI, asked, client_of
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from mlx_worker.engine import Failed, Finished
 from mlx_worker.errors import MemoryShort, PromptTooLong
+from mlx_worker.events import Failed, Finished
 from mlx_worker.memory import ANSWER, COPIES
 from mlx_worker.runner import Memory
 from tests.support.fake_runner import FakeRunner, generation

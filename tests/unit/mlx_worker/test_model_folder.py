@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mlx_worker.engine import Sampling
+from mlx_worker.generation import Sampling
 from mlx_worker.model_folder import fault, name_of, sampling_of
 
 

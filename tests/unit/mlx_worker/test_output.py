@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlx_worker.call_reader import CallReader
-from mlx_worker.engine import ReasoningPiece, TextPiece, ToolArguments, ToolCallBegun
+from mlx_worker.events import ReasoningPiece, TextPiece, ToolArguments, ToolCallBegun
 from mlx_worker.output import OutputReader, Piece, StopFinder
 from mlx_worker.runner import Markers
 from tests.support.fake_runner import FakeRunner

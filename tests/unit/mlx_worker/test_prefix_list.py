@@ -1,6 +1,7 @@
 """The cache's entries as they are told: named by their system prompt, with the time of their last use."""
 
-from mlx_worker.engine import CachedPrefix, Generation, Prompt
+from mlx_worker.engine import CachedPrefix
+from mlx_worker.generation import Generation, Prompt
 from mlx_worker.prefix_cache import PrefixCache
 from mlx_worker.prefix_list import MOST_NAMES, PrefixList
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlx_worker.engine import Conversation
 from mlx_worker.errors import BadRequest
+from mlx_worker.generation import Conversation
 from mlx_worker.prompts import ANY_QUESTION, build_prompt, shared_prefix
 from tests.support.fake_runner import WordTemplate
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mlx_worker.engine import AnswerShape
 from mlx_worker.errors import BadRequest
+from mlx_worker.generation import AnswerShape
 from mlx_worker.intake import parsed
 from mlx_worker.schemas import ChatRequest
 

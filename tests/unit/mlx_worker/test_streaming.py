@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlx_worker.engine import (
+from mlx_worker.errors import EngineFailure
+from mlx_worker.events import (
     Event,
     Failed,
     Finished,
@@ -18,7 +19,6 @@ from mlx_worker.engine import (
     ToolArguments,
     ToolCallBegun,
 )
-from mlx_worker.errors import EngineFailure
 from mlx_worker.streaming import ChunkWriter, encode_batch, fold
 
 CALLS: list[Event] = [

@@ -7,7 +7,7 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 from mlx_worker.constraint import Vocabulary
-from mlx_worker.engine import Finished, Logprobs, TextPiece, TokenLogprob
+from mlx_worker.events import Finished, Logprobs, TextPiece, TokenLogprob
 from mlx_worker.streaming import ChunkWriter, fold
 
 TEXT = " Grüße ✅ 👋🏽 e\u0301"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 
 from mlx_worker.chat_template import TokenizerTemplate
-from mlx_worker.engine import Conversation
+from mlx_worker.generation import Conversation
 from mlx_worker.prompts import build_prompt
 from mlx_worker.tokenising import SHORTEST, Encode, RememberedTokens, cuts_of, pieces
 from tests.support.tiny_tokenizers import EVERY, KINDS, RIGHT, SAFE, SHOWN, made

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from mlx_worker.engine import Event, Failed, Finished, Generating, Generation, Progress, Prompt, TextPiece
 from mlx_worker.errors import NotReady
+from mlx_worker.events import Event, Failed, Finished, Generating, Progress, TextPiece
+from mlx_worker.generation import Generation, Prompt
 from mlx_worker.jobs import Job, Limits
 from mlx_worker.turns import QUIET_SECONDS, Turns
 from tests.support.fake_runner import FakeRunner, generation

@@ -1,6 +1,6 @@
 """Warming: a prompt is computed when nobody has work, gives way in the middle, and is there for the next request."""
 
-from mlx_worker.engine import Finished, Progress
+from mlx_worker.events import Finished, Progress
 from tests.support.fake_runner import FakeRunner, generation
 from tests.unit.mlx_worker.test_turns import CHUNK, SYSTEM, Bench, answered, prompt
 

@@ -16,8 +16,9 @@ import pytest
 from mlx_worker.distributed.channel import Channel
 from mlx_worker.distributed.follower import OutOfStep, follow
 from mlx_worker.distributed.leader import Followers, LeadingRunner
-from mlx_worker.engine import AnswerShape, Event, Failed, Finished, Sampling, TextPiece
 from mlx_worker.engine_thread import EngineThread
+from mlx_worker.events import Event, Failed, Finished, TextPiece
+from mlx_worker.generation import AnswerShape, Sampling
 from mlx_worker.jobs import Job, Limits
 from mlx_worker.runner import Memory, RunnerLost, Step
 from mlx_worker.turns import Turns
