@@ -162,3 +162,23 @@ async def test_a_cut_answer_is_a_failure() -> None:
     async with raw_upstream(cut) as server:
         error = await failure(SearXNG(server.url))
     assert error.message == "SearXNG gave no usable answer"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"not http at all\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 999999 OK\r\n\r\n",
+        b"",
+    ],
+)
+async def test_what_is_not_even_http_is_a_failure_too(said: bytes) -> None:
+    async def garbled(connection: Connection) -> None:
+        await connection.send(said)
+
+    async with raw_upstream(garbled) as server:
+        error = await failure(SearXNG(server.url, seconds=5.0))
+    assert error.message == "SearXNG gave no usable answer"
