@@ -1,9 +1,9 @@
 """An upstream's error as one of ours, by what it says rather than by whose dialect it is.
 
 `error` is an object, or a plain string with status 400 (LM Studio), or `detail` takes its place (FastAPI). Overflow of
-the context is looked for first, in every shape: Claude Code compacts for one sentence only, and shows all others as
-they are. Inside a stream there is no status, so the body's own `code` counts. Where a status alone would mislead
-(OpenRouter's 403 is a refused prompt as often as a refused key), the words decide; the next step ends the sentence.
+the context is looked for first, in every shape (`overflow`). Inside a stream there is no status, so the body's own
+`code` counts. Where a status alone would mislead (OpenRouter's 403 is a refused prompt as often as a refused key), the
+words decide; the next step ends the sentence.
 
 Sources: recordings of llama.cpp b11549; the documents of LM Studio, mlx-lm, vLLM; for OpenRouter
 https://openrouter.ai/docs/api_reference/errors-and-debugging and .../limits
@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from anyclaude.convert.overflow import overflow
 from anyclaude.errors import (
-    AnswerTooLong,
     AnyclaudeError,
     NotOffered,
     Overloaded,
@@ -28,26 +28,7 @@ from anyclaude.errors import (
 )
 
 _LONGEST_MESSAGE: Final = 600
-_LEAST_ANSWER: Final = 4000  # tokens; a shorter one is not worth asking for, compacting is
 _LONGEST_RETRY: Final = 60  # seconds; Claude Code gives up at once on a longer `retry-after`
-
-_OVERFLOWS: Final = tuple(
-    re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    for pattern in (
-        r"request \((?P<prompt>\d+) tokens\) exceeds the available context size \((?P<window>\d+)",
-        r"n_keep:?\s*\(?(?P<prompt>\d+)\)?\s*>=\s*n_ctx:?\s*\(?(?P<window>\d+)",
-        r"reached context length of (?P<window>\d+) tokens",
-        r"maximum context length is (?P<window>\d+) tokens.{0,80}?(?P<prompt>\d+) (?:tokens|input)",
-        r"prompt is too long[^0-9]*(?P<prompt>\d+)\s*tokens?\s*>\s*(?P<window>\d+)",
-        r"(?:context (?:size|length|window) (?:has been |was )?exceeded|exceeds? (?:the |its )?(?:model'?s? )?"
-        r"(?:available |maximum )?context|context (?:the )?overflows|context_length_exceeded|prompt is too long)",
-    )
-)
-_PARTS: Final = re.compile(
-    r"maximum context length is (?P<window>\d+) tokens[^(]{0,80}"
-    r"\((?P<inputs>[^)]{0,120}?),? (?P<output>\d+) in the output"
-)
-"""OpenRouter's count, as in `(81684 of text input, 3748 of tool input, 120000 in the output)`."""
 
 _CODES: Final = {
     "authentication": 401,
@@ -84,8 +65,8 @@ def convert_failure(status: int | None, body: object, retry_after: str | None = 
     retry_after: its `retry-after` header, handed on.
     """
     message = _message(body)
-    if overflow := _overflow(body, message):
-        return overflow
+    if too_long := _overflow(body, message):
+        return too_long
     code = status or _code(body)
     said = f"the model server said: {message}" if message else f"the model server answered with status {code}"
     if _GONE.search(message):
@@ -174,15 +155,8 @@ def _overflow(body: object, message: str) -> AnyclaudeError | None:
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, Mapping) and error.get("type") == "exceed_context_size_error":
         return PromptTooLong(_number(error.get("n_prompt_tokens")), _number(error.get("n_ctx")))
-    if match := _PARTS.search(message):
-        prompt = sum(map(int, re.findall(r"\d+", match["inputs"])))
-        window = int(match["window"])
-        if prompt + _LEAST_ANSWER < window:
-            return AnswerTooLong(prompt, int(match["output"]), window)
-    for pattern in _OVERFLOWS:
-        if match := pattern.search(message):
-            groups = match.groupdict()
-            return PromptTooLong(_number(groups.get("prompt")), _number(groups.get("window")))
+    if said := overflow(message):
+        return said
     return PromptTooLong(None, None) if _metadata(body).get("error_type") == "context_length_exceeded" else None
 
 
