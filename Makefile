@@ -21,7 +21,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
   --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit integration e2e setup hooks lock clean
+.PHONY: help run test check unit integration e2e conformance setup hooks lock clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ integration: .venv/.dev ## tests with real sockets, processes and small models, 
 
 e2e: .venv/.dev $(CLAUDE_CODE) ## the real Claude Code through the real proxy
 	ANYCLAUDE_CLAUDE="$(CURDIR)/$(CLAUDE_CODE)" $(BIN)/python -m pytest -q tests/e2e
+
+conformance: .venv/.dev $(CLAUDE_CODE) ## what is counted on in Claude Code, tried with ANYCLAUDE_CLAUDE or the pinned one
+	ANYCLAUDE_CLAUDE="$${ANYCLAUDE_CLAUDE:-$(CURDIR)/$(CLAUDE_CODE)}" $(BIN)/python scripts/test/conformance.py $(ARGS)
 
 setup: ## install what the tests need, system packages included
 	@scripts/test/setup
