@@ -21,11 +21,15 @@ from anyclaude.config.profiles import NO_CHANGES, Changes
 from anyclaude.config.upstreams import Node
 from anyclaude.convert.profile import Profile
 from anyclaude.errors import AnyclaudeError, SetupError, UpstreamBroken, UpstreamRefusedUs, UpstreamTimeout
+from anyclaude.wire.events import Failed
 from anyclaude.wire.json import encode
 
 _ASK: Final = 5.0
 _SIGN_OF_LIFE: Final = 0.3
 """Seconds that a node which is not there has to say that it is back, before a request is sent."""
+
+_HUNG: Final = 60.0
+"""Seconds for which an answer that has begun waits for a node that is not there any more."""
 
 _MOST: Final = 2**53
 _QUICKEST: Final = 1e6
@@ -59,9 +63,9 @@ class NodeBackend(ChatBackend):
     async def stream(
         self, request: Mapping[str, Any], caller: Caller, model: str | None = None
     ) -> AsyncIterator[EventBatches]:
-        """As `Backend.stream`. Until the first word it fails with UpstreamTimeout when the node is not there any more.
-
-        A node that was not there is asked for a sign of life first.
+        """As `Backend.stream`. Until the first word it fails with UpstreamTimeout when the node is not there any more,
+        after it once that has been so for a minute: a Mac that wakes up goes on. A node that was not there is asked
+        for a sign of life first.
         """
         async with AsyncExitStack() as stack:
             try:
@@ -70,8 +74,23 @@ class NodeBackend(ChatBackend):
                         await self._upstream.look(f"{self._beside}/health", _SIGN_OF_LIFE)
                     batches = await stack.enter_async_context(super().stream(request, caller, model))
             except TimeoutError as error:
-                raise UpstreamTimeout(f"{self._upstream.origin} does not answer its probes any more") from error
-            yield batches
+                raise self._gone() from error
+            yield self._while_there(batches)
+
+    async def _while_there(self, batches: EventBatches) -> EventBatches:
+        """The batches; the last one fails when the node has not been there for a minute."""
+        try:
+            while True:
+                async with self._presence.waiting(_HUNG):
+                    batch = await anext(batches, None)
+                if batch is None:
+                    return
+                yield batch
+        except TimeoutError:
+            yield [Failed(self._gone())]
+
+    def _gone(self) -> UpstreamTimeout:
+        return UpstreamTimeout(f"{self._upstream.origin} does not answer its probes any more")
 
     def heard_of(self, is_there: bool, leave: bool = True) -> None:
         """What the probes make of it. Another server than our worker may compute, and be silent to all else.

@@ -55,3 +55,23 @@ async def test_who_waits_may_wait_on_at_a_node_that_is_not_there() -> None:
     presence.tell(False)
     with pytest.raises(TimeoutError):
         await task
+
+
+async def test_an_answer_that_has_begun_waits_a_while_for_a_node_to_come_back() -> None:
+    presence, went_on = Presence(), asyncio.Event()
+
+    async def listen(grace: float) -> None:
+        async with presence.waiting(grace):
+            await went_on.wait()
+
+    patient, hasty = asyncio.create_task(listen(3600.0)), asyncio.create_task(listen(0.001))
+    await asyncio.sleep(0)
+    presence.tell(False, leave=False)
+    with pytest.raises(TimeoutError):
+        await hasty
+    presence.tell(False)
+    with pytest.raises(TimeoutError):
+        await listen(0.001)  # it is known to be lost when the wait begins
+    presence.tell(True)
+    went_on.set()
+    await patient
