@@ -33,7 +33,7 @@ def uncounted(window: int, output: int) -> str:
     """As vLLM says it, which stops counting where the prompt cannot fit any more."""
     return (
         f"This model's maximum context length is {window} tokens. However, you requested {output} output tokens and "
-        f"your prompt contains at least {window - output + 1} input tokens, for a total of at least {window + 1} tokens."
+        f"your prompt contains at least {window - output + 1} input tokens, for a total of at least {window + 1}."
     )
 
 
