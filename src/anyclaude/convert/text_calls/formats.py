@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-from anyclaude.convert.text_calls import gemma, harmony, json_formats, llama, native_formats, pythonic, tag_formats
+from anyclaude.convert.text_calls import (
+    gemma,
+    harmony,
+    json_formats,
+    kimi3,
+    llama,
+    native_formats,
+    pythonic,
+    tag_formats,
+)
 from anyclaude.convert.text_calls.attempt import Attempt, Format
 from anyclaude.convert.text_calls.marks import BAR, Marks
 from anyclaude.convert.text_calls.tape import Reading
@@ -35,7 +44,7 @@ _TURN_ENDS: Final = (
 
 BY_OPENER: Final[Mapping[str, Format]] = {
     one.opener: one
-    for module in (json_formats, tag_formats, native_formats, gemma, llama, pythonic, harmony)
+    for module in (json_formats, tag_formats, native_formats, kimi3, gemma, llama, pythonic, harmony)
     for one in module.FORMATS
 }
 FOLLOWING: Final[Mapping[str, Format]] = {**{end: Format(end, _end, "") for end in _TURN_ENDS}, **BY_OPENER}
