@@ -76,16 +76,21 @@ def word(tape: Tape) -> Reading[str]:
 
 
 class _Object:
-    """What was read of a call's object."""
+    """What was read of a call's object. is_certain: it is marked as a call, so that arguments may be missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_certain: bool) -> None:
+        self.is_certain = is_certain
         self.name: str | None = None
         self.arguments: Any = None
         self.keys: set[str] = set()
 
-    def settle(self, is_certain: bool) -> tuple[str, dict[str, Any]]:
-        """Its name and arguments. is_certain: it is marked as a call, so that arguments may be missing."""
-        if self.name is None or not (is_certain or self.keys & _ARGUMENTS):
+    @property
+    def is_whole(self) -> bool:
+        return self.is_certain and self.name is not None and isinstance(self.arguments, dict)
+
+    def settle(self) -> tuple[str, dict[str, Any]]:
+        """Its name and arguments."""
+        if self.name is None or not (self.is_certain or self.keys & _ARGUMENTS):
             raise NotACall
         arguments = self.arguments
         if isinstance(arguments, str):
@@ -98,10 +103,16 @@ class _Object:
 
 
 def call(attempt: Attempt, family: str, *, is_certain: bool = True) -> Reading[None]:
-    """One object that is a call. Raises NotACall at the first key that no call has."""
-    found = _Object()
+    """One object that is a call. Raises NotACall at the first key that no call has.
+
+    Small models often write a brace too few or too many at its end, where the marks around it tell that it is over.
+    """
+    found = _Object(is_certain)
     yield from _members(attempt, found, nested=False)
-    attempt.add(family, *found.settle(is_certain))
+    attempt.add(family, *found.settle())
+    if is_certain:
+        yield from attempt.tape.blank()
+        yield from attempt.tape.maybe("}")
 
 
 def _members(attempt: Attempt, found: _Object, nested: bool) -> Reading[None]:
@@ -118,8 +129,12 @@ def _members(attempt: Attempt, found: _Object, nested: bool) -> Reading[None]:
         yield from tape.blank()
         yield from _member(attempt, found, key, nested)
         yield from tape.blank()
-        if (yield from tape.literal(",", "}")) == "}":
+        if (met := (yield from tape.maybe(",", "}"))) == "}":
             return
+        if not met:
+            if found.is_whole and (tape.over or tape.text[tape.at] in "<["):
+                return
+            raise NotACall
 
 
 def _member(attempt: Attempt, found: _Object, key: str, nested: bool) -> Reading[None]:
