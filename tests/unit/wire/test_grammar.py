@@ -43,7 +43,7 @@ LEGAL = {
         *(START, opens(0, "thinking"), grows(0, "thinking_delta"), grows(0, "signature_delta"), closes(0)),
         *(opens(1), grows(1), closes(1), opens(2, "tool_use"), grows(2, "input_json_delta"), closes(2), FINISH, STOP),
     ],
-    "a kind nobody knows": [START, opens(0, "web_search_tool_result"), grows(0, "new_delta"), closes(0), FINISH, STOP],
+    "a kind nobody knows": [START, opens(0, "container_upload"), grows(0, "new_delta"), closes(0), FINISH, STOP],
     "error at once": [ERROR],
     "error in a block": [START, opens(0), ERROR],
 }
