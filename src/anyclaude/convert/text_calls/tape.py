@@ -47,10 +47,6 @@ class Tape:
         self.at = 0
 
     @property
-    def rest(self) -> str:
-        return self.text[self.at :]
-
-    @property
     def over(self) -> bool:
         return self.at == len(self.text)
 
