@@ -23,6 +23,9 @@ GRACE: Final[Mapping[Kind, int]] = {"assistant": 0, "user": 32, "system": 512}
 SHORTEST_HIT: Final = 8
 """Tokens; less is not worth a copy."""
 
+LEFT_BEHIND: Final = 0.75
+"""The share of an entry that its session's next one has to begin with to take its place."""
+
 
 @dataclass(slots=True)
 class _Node(Generic[KV]):
@@ -189,7 +192,11 @@ class PrefixCache(Generic[KV]):
                 yield Hit(entry, length)
 
     def _take_over(self, newer: Entry[KV]) -> None:
-        """Drop what the new entry serves as well, and take its cuts. System prompts outlive the conversation."""
+        """Drop what the new entry serves as well, and take its cuts. System prompts outlive the conversation.
+
+        So does what a session leaves behind when its history comes back a little changed at its end, as an answer does
+        whose calls the client wrote anew: nobody will ask for that end again.
+        """
         if same := self._entries.get(newer.serial):
             self.remove(same)
         for key in newer.keys:
@@ -200,6 +207,8 @@ class PrefixCache(Generic[KV]):
                 if newer.cuts is None or entry.cuts is not None:
                     newer.inherit(entry)
                     self.remove(entry)
+        for entry in [each for each in self._entries.values() if _is_left_behind(each, newer)]:
+            self.remove(entry)
 
     def _insert(self, entry: Entry[KV]) -> None:
         for key in entry.keys:
@@ -208,3 +217,11 @@ class PrefixCache(Generic[KV]):
         self._entries[entry.serial] = entry
         self._nbytes += entry.nbytes
         self._tokens += len(entry)
+
+
+def _is_left_behind(entry: Entry[KV], newer: Entry[KV]) -> bool:
+    """Whether its session has gone on to the newer one, which serves all that the two have in common."""
+    if newer.session is None or entry.session != newer.session or entry.kind == "system" or newer.kind == "system":
+        return False
+    shared = shared_tokens(entry.packed, newer.packed, 0)
+    return shared >= len(entry) * LEFT_BEHIND and newer.usable(shared) >= entry.usable(shared)

@@ -283,3 +283,35 @@ def test_figures_count_hits_against_prompts() -> None:
     cache.lookup([*LONG, 1, 2])
     cache.lookup([3] * 50)
     assert (cache.figures().hit_tokens, cache.figures().prompt_tokens) == (len(LONG), len(LONG) + 52)
+
+
+def test_what_a_session_leaves_behind_when_its_end_comes_back_changed_goes() -> None:
+    """As with a call whose arguments the client wrote anew: the old end is never asked for again."""
+    cache, history = cache_of(), LONG * 4
+    put(cache, history + [7] * 40, session="a")
+    put(cache, history + [8] * 80, session="a")
+    assert len(cache) == 1
+    assert length(cache, [*history, 7, 7, 7]) == len(history)
+
+
+@pytest.mark.parametrize(("session", "kind"), [("b", "assistant"), (None, "assistant"), ("a", "system")])
+def test_what_others_and_system_prompts_left_stays(session: str | None, kind: Kind) -> None:
+    cache, history = cache_of(), LONG * 4
+    put(cache, history + [7] * 40, session="a", kind=kind)
+    put(cache, history + [8] * 80, session=session)
+    assert len(cache) == 2
+
+
+def test_a_state_that_the_newer_one_does_not_serve_as_well_stays() -> None:
+    cache, history = cache_of(), LONG * 4
+    put(cache, history + [7] * 40, ends={len(history), len(history) + 40}, session="a")
+    put(cache, history + [8] * 80, ends={100, len(history) + 80}, session="a")
+    assert len(cache) == 2
+    assert length(cache, [*history, 9, 9]) == len(history)
+
+
+def test_a_session_that_begins_anew_keeps_what_it_left() -> None:
+    cache = cache_of()
+    put(cache, LONG + [7] * len(LONG), session="a")
+    put(cache, LONG + [8] * len(LONG), session="a")
+    assert len(cache) == 2
