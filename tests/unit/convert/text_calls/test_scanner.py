@@ -1,7 +1,11 @@
 """What goes out when, what it costs, and where it stops."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from anyclaude.convert import text_calls
 from anyclaude.convert.text_calls import Call, Text, TextCalls, Thinking
 from tests.support.call_corpus import scan, tools
 
@@ -185,3 +189,13 @@ def _steps(text: str, monkeypatch: pytest.MonkeyPatch) -> int:
     told = [*scanner.feed(text), *scanner.end()]
     assert "".join(one.text for one in told if isinstance(one, Text)) == text
     return counted
+
+
+def test_the_scanner_stands_on_the_wire_alone() -> None:
+    """So that the worker can stand on it."""
+    sources = [path.read_text() for path in Path(text_calls.__file__).parent.glob("*.py")]
+    taken = {
+        name for source in sources for name in re.findall(r"^(?:from|import) (anyclaude\S*)", source, re.MULTILINE)
+    }
+    assert all(name.startswith(("anyclaude.convert.text_calls", "anyclaude.wire")) for name in taken)
+    assert "anyclaude.wire.json" in taken
