@@ -3,9 +3,8 @@
 A turn does one thing: compute one chunk of one prompt, or one token for everyone who is decoding (`scheduler` says
 which). Before it, cancelled requests go. A request moves `waiting -> prefilling -> decoding`, and leaves from anywhere.
 
-What was computed is kept in the prefix cache: at the end of system prompt and tools, at the end of the conversation,
-at the end of the answer, and where a cancel cut it. States that can be cut back need only the longest of these; of the
-others, what cannot be cut back is copied at these places.
+What was computed is kept in the prefix cache: at the end of system prompt and tools (by `prompt_chunks`), at the end of
+the conversation, at the end of the answer, and where a cancel cut it.
 
 A warming request only has its prompt computed, chunk by chunk, whenever nobody else has work.
 
@@ -22,16 +21,14 @@ from mlx_worker.events import Event, Failed, Finished, FinishReason, Generating,
 from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.memory import MemoryGuard
 from mlx_worker.output import OutputReader
-from mlx_worker.prefix_entry import Kind
 from mlx_worker.prefixes import Prefixes
+from mlx_worker.prompt_chunks import PromptChunks
 from mlx_worker.runner import Runner, Step
 from mlx_worker.scheduler import PrefillOrder, TimeShare
 
 log = logging.getLogger("mlx_worker")
 
 QUIET_SECONDS = 1.0
-CHUNK_SECONDS = 1.0
-SMALLEST_CHUNK = 64
 
 
 class Turns:
@@ -53,6 +50,7 @@ class Turns:
         self._runner, self._limits, self._begun, self._clock = runner, limits, begun, clock
         self._order, self._share = PrefillOrder(), TimeShare()
         self._guard = MemoryGuard(runner, self.cache)
+        self._prompts = PromptChunks(runner, limits, self.prefixes, self._guard, self.figures.prefill)
         self._worked = clock()
 
     @property
@@ -135,7 +133,7 @@ class Turns:
             if job in self.waiting:
                 self._admit(job)
             before = job.done
-            self._chunk(job)
+            self._prompts.compute_chunk(job)
             if job.done >= job.last:
                 self._end_warming(job) if job.warm else self._begin_decoding(job)
         except Exception as error:  # one bad request must not take the others with it: it is told, they go on
@@ -149,44 +147,7 @@ class Turns:
     def _admit(self, job: Job) -> None:
         self._leave_waiting(job)
         self.prefilling.append(job)
-        if not self._guard.admits(job):
-            self._guard.refuse(job)
-        self._guard.make_room(job)
-        self.prefixes.take(job)
-        job.tell(Progress(job.done, len(job.tokens), job.cached))
-
-    def _chunk(self, job: Job) -> None:
-        marks, begun = self._marks(job), job.done
-        stops = [end for end, kind in marks.items() if kind == "system" or not self._runner.steps_back]
-        end = min([begun + self._chunk_tokens(), job.last, *stops])
-        if end == begun:
-            return
-        self._runner.prefill(job.kv, job.tokens[begun:end])
-        job.done = end
-        self._guard.learn(job)
-        self._guard.relieve()
-        job.tell(Progress(end, len(job.tokens), job.cached))
-        for mark in sorted(marks):
-            if mark <= end:
-                self.prefixes.cut(job, mark)
-        if marks.get(end) == "system":
-            self.prefixes.keep(job, job.tokens[:end], self._runner.fork(job.kv), "system")
-
-    def _chunk_tokens(self) -> int:
-        """Small enough to take no longer than `CHUNK_SECONDS` here: a cancel and a short request wait for one chunk."""
-        tps = self.figures.prefill.tps
-        fitting = int(tps * CHUNK_SECONDS) if tps else self._limits.prefill_chunk
-        return min(self._limits.prefill_chunk, max(fitting, SMALLEST_CHUNK))
-
-    def _marks(self, job: Job) -> dict[int, Kind]:
-        """What to see to on the way: to keep the system prompt's state, which is to outlive the conversation's, and to
-        make a cut where the next turn will start, for states that cannot be cut back there later. A chunk ends at
-        either, but at the second only where it has to: each chunk takes a pass of the model."""
-        prompt = job.generation.prompt
-        marks: dict[int, Kind] = {prompt.system_end: "system"}
-        if not self._runner.cuttable:
-            marks.setdefault(prompt.stable_end, "user")
-        return {end: kind for end, kind in marks.items() if job.done < end <= job.last}
+        self._prompts.begin(job)
 
     def _end_warming(self, job: Job) -> None:
         self.prefilling.remove(job)

@@ -231,7 +231,7 @@ def test_no_more_than_a_batch_is_begun() -> None:
 
 def test_slow_chunks_get_smaller() -> None:
     bench = Bench()
-    bench.turns._limits = Limits(prefill_chunk=512)
+    bench.turns._prompts._limits = Limits(prefill_chunk=512)
     prefill = bench.runner.prefill
 
     def slow(kv: list[int], tokens: Sequence[int]) -> None:
