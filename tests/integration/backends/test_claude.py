@@ -129,7 +129,7 @@ STRANGE: Mapping[str, list[dict[str, Any]]] = {
     "a new block": block(0, {"type": "container_upload", "file_id": "f"}, {"type": "new_delta", "x": [1]}),
     "a server's tool": block(
         0,
-        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}},
+        {"type": "mcp_tool_use", "id": "mcptoolu_1", "name": "look", "server_name": "demo", "input": {}},
         {"type": "input_json_delta", "partial_json": '{"query":"x"}'},
     ),
     "redacted thinking": block(0, {"type": "redacted_thinking", "data": "x"}),
