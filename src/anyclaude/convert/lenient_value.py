@@ -25,7 +25,7 @@ def lenient_value(text: str) -> Any | None:
     value = decode_lenient(text)
     if value is not None or len(text) > LARGEST:
         return value
-    strict = "".join(_strict(text))
+    strict = " ".join(_strict(text))
     return decode_lenient(strict) if strict else None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from anyclaude.convert.held_value import HeldValue
 from anyclaude.convert.lenient_value import LARGEST, escape, lenient_value
-from anyclaude.convert.schema_types import fitted, types_of
+from anyclaude.convert.schema_types import fitted, parameter_meant, types_of
 from anyclaude.wire.json import encode
 
 _SPACE: Final = re.compile(r"[\s,]*")
@@ -22,11 +22,11 @@ _KEY: Final = re.compile(rf"({_QUOTED}|[A-Za-z_$][\w$-]*)(\s*:\s*)(?=\S)", re.DO
 _NO_KEY: Final = re.compile(rf"""(?:{_QUOTED}|[A-Za-z_$][\w$-]*)\s*[^\s\w$:-]|[^"'A-Za-z_$]""", re.DOTALL)
 _LONGEST_KEY: Final = 1000
 _LONGEST_SEPARATOR: Final = 1000
+_AT_ONCE: Final = 2000  # characters that are looked at: what is left of them is copied with every step
 _MOST_REPAIRS: Final = 20  # that are told of
 _ODD: Final = re.compile(r'["\\\x00-\x1f]')
 _ESCAPED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _UNICODE: Final = re.compile(r"u[0-9a-fA-F]{0,4}")
-_MARKS: Final = re.compile(r"[\s_-]")
 
 
 class MendedArguments:
@@ -54,20 +54,23 @@ class MendedArguments:
         """What can go out now."""
         if self._step == self._text and not self._left and not _ODD.search(piece):
             return piece if self._name is not None else ""  # the common case, as a model writes a file
-        self._left += piece
-        while self._left and self._step():
-            pass
+        for start in range(0, len(piece), _AT_ONCE):
+            self._left += piece[start : start + _AT_ONCE]
+            while self._left and self._step():
+                pass
         return self._taken()
 
     def end(self, *, whole: bool) -> str:
         """The rest. whole: the model ended the call of its own accord; its answer was not cut."""
         if whole and self._step == self._held and self._value.is_bare:
             self._settle()
-        if whole and self._step == self._member and not self._left:
+        if whole and self._step == self._member and not self._left and "," not in self._separator:
             self._repaired("closing brace")
             self._say("}")
         elif self._step == self._held:
             self._say_member(self._value.text)
+        elif self._step == self._member:
+            self._say(self._separator)
         self._verbatim()
         return self._taken()
 
@@ -119,6 +122,8 @@ class MendedArguments:
         if self._left[0] == "}":
             return self._close()
         if found := _KEY.match(self._left):
+            if self._is_inside_a_text(found[1]):
+                return self._give_up()
             self._open(found[1], found[2])
             self._take(found.end())
             self._step = self._begin_value
@@ -126,6 +131,10 @@ class MendedArguments:
         if len(self._left) > _LONGEST_KEY or _NO_KEY.match(self._left):
             return self._give_up()
         return False
+
+    def _is_inside_a_text(self, key: str) -> bool:
+        """A key of another form right behind a value: the value was perhaps a text with quotes in it."""
+        return key[0] != '"' and "," not in self._separator and (bool(self._names) or self._left_out)
 
     def _close(self) -> bool:
         if "," in self._separator and not self._left_out:
@@ -137,7 +146,7 @@ class MendedArguments:
 
     def _open(self, written: str, colon: str) -> None:
         name = str(lenient_value(written)) if written[0] in "\"'" else written
-        self._name = self._parameter(name)
+        self._name = parameter_meant(name, self._schema, self._names)
         if self._name is None:
             self._repaired(f"unknown parameter {name[:40]!r}")
             return
@@ -145,13 +154,6 @@ class MendedArguments:
         self._key = (written if right else encode(self._name).decode()) + colon
         if not right:
             self._repaired(f"name of {self._name!r}")
-
-    def _parameter(self, name: str) -> str | None:
-        """The parameter that a name stands for; None where the tool has none such, and takes no others."""
-        if name in self._properties or self._schema.get("additionalProperties") is not False:
-            return name
-        alike = [each for each in self._properties if _plain(each) == _plain(name)]
-        return alike[0] if len(alike) == 1 and alike[0] not in self._names else None
 
     def _begin_value(self) -> bool:
         if self._left[0] == '"' and self._may_stream():
@@ -200,8 +202,13 @@ class MendedArguments:
 
     def _ended(self) -> str:
         self._step = self._member
-        self._left_out = self._name is None
+        if self._name is None:
+            self._leave_out()
         return '"'
+
+    def _leave_out(self) -> None:
+        self._left_out = True
+        self._separator = self._separator.replace(",", "")[:1]
 
     def _control(self, character: str) -> str:
         self._repaired("control character in a text")
@@ -225,7 +232,7 @@ class MendedArguments:
         self._take(self._value.feed(self._left))
         if self._value.complete:
             self._settle()
-        elif self._value.size > LARGEST:
+        elif self._value.size > LARGEST and self._name is not None:
             self._say_member(self._value.text)
             return self._give_up()
         return self._value.complete
@@ -233,7 +240,7 @@ class MendedArguments:
     def _settle(self) -> None:
         self._step = self._member
         if self._name is None:
-            self._left_out = True
+            self._leave_out()
             return
         required = self._schema.get("required")
         must = isinstance(required, list) and self._name in required
@@ -241,10 +248,6 @@ class MendedArguments:
         if fit.repair:
             self._repaired(f"{fit.repair} in {self._name!r}")
         if fit.text is None:
-            self._left_out = True
+            self._leave_out()
         else:
             self._say_member(fit.text)
-
-
-def _plain(name: str) -> str:
-    return _MARKS.sub("", name).casefold()

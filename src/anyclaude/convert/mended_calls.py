@@ -6,12 +6,15 @@ again, and a turn is lost (observed with 2.1.197). An answer without calls goes 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from anyclaude.convert.mended_args import MendedArguments
 from anyclaude.convert.tool_names import declared_name
 from anyclaude.convert.tools import is_client_tool
 from anyclaude.wire.events import Failed, Finished, ModelEvent, ToolArgsDelta, ToolCallStart, UsageReport
+
+_OF_ITS_OWN_ACCORD: Final = ("end_turn", "tool_use")
+"""Why an answer ended whose last call was not cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class MendedCalls:
             out.extend(_deltas([self._arguments.feed(event.json)]))
             return
         if not isinstance(event, UsageReport):
-            cut = isinstance(event, Failed) or (isinstance(event, Finished) and event.reason == "max_tokens")
+            cut = isinstance(event, Failed) or (isinstance(event, Finished) and event.reason not in _OF_ITS_OWN_ACCORD)
             out.extend(_deltas(self._end(whole=not cut)))
         out.append(self._begin(event) if isinstance(event, ToolCallStart) else event)
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import orjson
 from anyclaude.convert.lenient_value import lenient_value
 from anyclaude.wire.json import encode
 
+_MARKS: Final = re.compile(r"[\s_-]")
 _NULLS: Final = frozenset({"null", "None", "undefined"})
 _INTEGER: Final = re.compile(r"-?\d+")
 _TYPES: Final[Mapping[type, str]] = {
@@ -43,7 +44,25 @@ def _named(schema: Mapping[str, Any]) -> Iterator[str]:
         yield from (each for each in named if isinstance(each, str))
     else:
         values = schema.get("enum", [schema["const"]] if "const" in schema else [])
-        yield from (_TYPES[type(each)] for each in values)
+        yield from (_TYPES[type(each)] for each in (values if isinstance(values, list) else ()))
+
+
+def parameter_meant(name: str, schema: Mapping[str, Any], taken: Collection[str]) -> str | None:
+    """The parameter that a name stands for; None where the tool has none such, and takes no others.
+
+    taken: the parameters that have their value.
+    """
+    properties = schema.get("properties")
+    properties = properties if isinstance(properties, Mapping) else {}
+    takes_others = schema.get("additionalProperties") is not False or "patternProperties" in schema or "$ref" in schema
+    if name in properties or takes_others:
+        return name
+    alike = [each for each in properties if _plain(each) == _plain(name)]
+    return alike[0] if len(alike) == 1 and alike[0] not in taken else None
+
+
+def _plain(name: str) -> str:
+    return _MARKS.sub("", name).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +84,13 @@ def fitted(raw: str, schema: object, *, required: bool) -> Fitted:
     value = None if is_number else lenient_value(raw)  # an integer of any size stays as it is
     if value is None:
         return Fitted(raw)
-    turned = _turned(value, types)
-    if turned is not value:
-        return Fitted(encode(turned).decode(), f"{_TYPES[type(value)]} for {_TYPES[type(turned)]}")
-    if _is_strict(raw):
+    turned = _turned(value, raw, types)
+    written = encode(turned).decode()
+    if orjson.loads(written) != turned:  # not a number, half a character, too many digits
         return Fitted(raw)
-    return Fitted(encode(value).decode(), "spelling")
+    if turned is not value:
+        return Fitted(written, f"{_TYPES[type(value)]} for {_TYPES[type(turned)]}")
+    return Fitted(raw) if _is_strict(raw) else Fitted(written, "spelling")
 
 
 def _is_strict(raw: str) -> bool:
@@ -81,7 +101,7 @@ def _is_strict(raw: str) -> bool:
     return True
 
 
-def _turned(value: Any, types: frozenset[str]) -> Any:
+def _turned(value: Any, raw: str, types: frozenset[str]) -> Any:
     """The value in a type that is wanted; itself where it has one, or can be turned into none."""
     if not types or _fits(value, types):
         return value
@@ -90,8 +110,9 @@ def _turned(value: Any, types: frozenset[str]) -> Any:
         return value if inner is None or not _fits(inner, types) else inner
     if isinstance(value, float) and "integer" in types and math.isfinite(value) and value.is_integer():
         return int(value)
-    is_scalar = isinstance(value, bool | int | float)
-    return encode(value).decode() if is_scalar and "string" in types else value
+    if not isinstance(value, bool | int | float) or "string" not in types:
+        return value
+    return encode(value).decode() if isinstance(value, bool) else raw  # 1.10 may be a version
 
 
 def _fits(value: Any, types: frozenset[str]) -> bool:

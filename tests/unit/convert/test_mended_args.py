@@ -1,11 +1,13 @@
 """What is right stays byte for byte; what is certain is mended; what is not reaches the client as it came."""
 
 import json
+from time import process_time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from anyclaude.convert.mended_args import MendedArguments
 
@@ -55,6 +57,12 @@ MENDED = [
     ('{"command": "ls", "more": {"a": [1]}}', '{"command": "ls" }', ["unknown parameter 'more'"]),
     ('{"more": "x", "command": "ls"}', '{ "command": "ls"}', ["unknown parameter 'more'"]),
     ('{"command": "x", "filePath": "a"}', '{"command": "x", "file_path": "a"}', ["name of 'file_path'"]),
+    ('{"command": 1.10}', '{"command": "1.10"}', ["number for string in 'command'"]),
+    (
+        '{"command": 12345678901234567890123}',
+        '{"command": "12345678901234567890123"}',
+        ["number for string in 'command'"],
+    ),
     ('{"command": "ls"', '{"command": "ls"}', ["closing brace"]),
     ('{"command": "ls", "limit": 5', '{"command": "ls", "limit": 5}', ["closing brace"]),
 ]
@@ -85,6 +93,13 @@ def test_what_is_certain_is_mended_however_it_is_cut(written: str, right: str, r
         '{"command": "ls", "limit": 5.5}',
         '{"command": "ls"} and more',
         '{"command": "ls", "either": null, "any": null}',
+        '{"command": "ls", ',  # a comma promises more than a brace
+        '{"command": "echo "a: "b", "limit": 5}',  # quotes inside a text, not a member without its comma
+        '{"command": "ls", "timeout": NaN}',
+        '{"command": "ls", "timeout": 1e999}',
+        '{"command": "ls", "timeout": "NaN"}',
+        '{"command": "ls", "todos": ["\\ud800"]}',
+        '{"command": "ls", "todos": [1 2]}',
     ],
 )
 def test_what_is_not_certain_comes_as_it_was(written: str) -> None:
@@ -109,7 +124,37 @@ def test_a_tool_that_takes_other_parameters_gets_them() -> None:
     assert mended('{"b": 1, "A": "x"}', schema=open_schema) == ('{"b": 1, "A": "x"}', [])
 
 
-@pytest.mark.parametrize("schema", [{"properties": 5}, {"properties": {"command": 5}}, {"required": 5}, {"type": []}])
+@pytest.mark.parametrize("more", [{"patternProperties": {"^x-": {"type": "integer"}}}, {"$ref": "#/$defs/other"}])
+def test_a_schema_that_names_parameters_elsewhere_is_not_closed(more: dict[str, Any]) -> None:
+    written = '{"command": "ls", "x-a": 1}'
+    assert mended(written, schema={**SCHEMA, **more}) == (written, [])
+
+
+def test_what_is_left_out_leaves_nothing_however_much_it_is() -> None:
+    many = ", ".join(f'"more{number}": {number}' for number in range(2000))
+    large = f'"more": [{"1, " * 400_000}1]'
+    out, _ = mended(f'{{{many}, "command": "ls", {large}, "limit": 5}}', 1000)
+    assert json.loads(out) == {"command": "ls", "limit": 5}
+
+
+def test_a_long_text_with_many_escapes_takes_time_by_its_length() -> None:
+    """Copied once for each escape it took minutes."""
+    written = json.dumps({"command": "\n" * 500_000})
+    started = process_time()
+    assert mended(written) == (written, [])
+    assert process_time() - started < 15
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": 5},
+        {"properties": {"command": 5}},
+        {"required": 5},
+        {"type": []},
+        {"properties": {"command": {"enum": 5}}},
+    ],
+)
 def test_odd_schemas_harm_nobody(schema: Any) -> None:
     assert mended('{"command": "ls"}', schema=schema) == ('{"command": "ls"}', [])
 
@@ -148,6 +193,47 @@ def test_pythons_spelling_is_understood(value: dict[str, Any], step: int) -> Non
     out, _ = mended(written, step)
     if "\\x" not in written and "\\U" not in written:
         assert json.loads(out) == value
+
+
+NAMES = st.sampled_from(["a", "b_c", "bC", "x-1", "zz"])
+ANY = st.recursive(
+    st.sampled_from(["5", "true", "null", "NaN", "[1]", "1.10", "x", 5, 5.5, 1e300, True, None]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=2),
+    max_leaves=4,
+)
+TYPE = st.sampled_from(["string", "number", "integer", "boolean", "null", "array", "object"])
+PARAMETER = st.recursive(
+    st.just({})
+    | TYPE.map(lambda name: {"type": name})
+    | ANY.map(lambda value: {"const": value})
+    | st.lists(ANY, min_size=1, max_size=2).map(lambda values: {"enum": values}),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=2).map(lambda choices: {"anyOf": choices})
+        | inner.map(lambda items: {"type": "array", "items": items})
+    ),
+    max_leaves=3,
+)
+SCHEMAS = st.fixed_dictionaries(
+    {"properties": st.dictionaries(NAMES, PARAMETER, max_size=4)},
+    optional={
+        "required": st.lists(NAMES, max_size=2, unique=True),
+        "additionalProperties": st.sampled_from([True, False, {"type": "string"}]),
+        "patternProperties": st.just({"^x": {"type": "integer"}}),
+    },
+)
+
+
+@given(SCHEMAS, st.dictionaries(NAMES, ANY, max_size=4), st.integers(1, 9), st.data())
+def test_what_a_schema_takes_stays_and_no_cut_looks_whole(schema: Any, value: Any, step: int, choice: Any) -> None:
+    """A number without a fraction may be written as an integer, which is the same number."""
+    written = json.dumps(value)
+    out, repairs = mended(written, step, schema=schema)
+    if Draft202012Validator(schema).is_valid(value):
+        assert json.loads(out) == value
+        assert all("number for integer" in repair for repair in repairs)
+    cut = written[: choice.draw(st.integers(0, len(written) - 1))]
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(mended(cut, step, schema=schema, whole=False)[0])
 
 
 @given(st.text("{}[]\",:\\\n a1'", max_size=40), st.integers(1, 5))

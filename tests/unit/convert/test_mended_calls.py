@@ -60,7 +60,7 @@ def test_name_and_arguments_are_mended_and_told() -> None:
     ]
 
 
-@pytest.mark.parametrize("end", [Finished("max_tokens"), Failed(UpstreamBroken("gone"))])
+@pytest.mark.parametrize("end", [Finished("max_tokens"), Finished("stop_sequence"), Failed(UpstreamBroken("gone"))])
 def test_a_call_that_was_cut_stays_cut(end: Finished | Failed) -> None:
     events, repairs = read(ToolCallStart("1", "Bash"), ToolArgsDelta('{"command": "ls"'), end)
     assert events == [ToolCallStart("1", "Bash"), ToolArgsDelta('{"command": "ls"'), end]
@@ -70,7 +70,7 @@ def test_a_call_that_was_cut_stays_cut(end: Finished | Failed) -> None:
 def test_each_call_is_mended_by_its_own_tool() -> None:
     events, _ = read(
         ToolCallStart("1", "Bash"),
-        ToolArgsDelta('{"command": "ls",'),
+        ToolArgsDelta('{"command": "ls"'),
         ToolCallStart("2", "mcp.demo.look"),
         ToolArgsDelta('{"anything": 1,}'),
         TextDelta("Done."),
