@@ -126,9 +126,9 @@ def _with_halves_mended(body: bytes) -> object:
     """The value of a JSON text that is right but for half characters; None for any other."""
     try:
         value = json.loads(body.decode(), parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError):
+        return orjson.loads(_encode_slowly(value)) if _depth(value, MAX_DEPTH + 1) <= MAX_DEPTH else None
+    except (ValueError, RecursionError):  # an integer beyond the range of a double, too
         return None
-    return orjson.loads(_encode_slowly(value)) if _depth(value, MAX_DEPTH + 1) <= MAX_DEPTH else None
 
 
 def _finite(text: str) -> float:

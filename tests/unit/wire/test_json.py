@@ -58,6 +58,7 @@ class TestDecodeObject:
             pytest.param(b'{"a": ' + b"9" * 5000 + b"}", "a number is too large", id="5000 digits"),
             (b'{"a": "\\ud83d", }', "a surrogate escape stands alone in a string at line 1, column"),
             (b'{"a": "\\ude00", "b": NaN}', "a surrogate escape stands alone in a string"),
+            (b'{"a": "\\ude00", "b": 1' + b"0" * 400 + b"}", "a surrogate escape stands alone in a string"),
             (b'{"a": "\\ude00", "b": 1e999}', "a surrogate escape stands alone in a string"),
             (b'{"a": "\\ude00", "b": ' + b"[" * 300 + b"]" * 300 + b"}", "a surrogate escape stands alone"),
             (b'{"a": "\xed\xa0\xbd"}', "it is not UTF-8 text"),
