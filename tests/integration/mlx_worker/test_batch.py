@@ -21,6 +21,19 @@ def model(request: pytest.FixtureRequest) -> Any:
     return mlx_lm.load(str(request.getfixturevalue(request.param)))[0]
 
 
+def begin(generator: SharedGenerator, prompt: Sequence[int], kv: Any, count: int, stops: Any = ()) -> int:
+    (uid,) = generator.insert(
+        [prompt[-1:]],
+        [count],
+        caches=[kv],
+        all_tokens=[prompt[:-1]],
+        samplers=[sampler_of(Sampling(temperature=0.0), 1024)],
+        logits_processors=[()],
+        stop_sequences=[StopSequences(stops)],
+    )
+    return uid
+
+
 class Decoded:
     """A generator and what each of its sequences has said."""
 
@@ -30,19 +43,8 @@ class Decoded:
         self.said: dict[int, list[int]] = {}
         self.ended: dict[int, Any] = {}
 
-    def begin(self, prompt: Sequence[int], count: int, processors: Sequence[Any] = ()) -> int:
-        kv = make_prompt_cache(self.model)
-        self.model(mx.array(list(prompt[:-1]))[None], cache=kv)
-        mlx_states.evaluate(kv)
-        (uid,) = self.generator.insert(
-            [prompt[-1:]],
-            [count],
-            caches=[kv],
-            all_tokens=[prompt[:-1]],
-            samplers=[sampler_of(Sampling(temperature=0.0), 1024)],
-            logits_processors=[processors],
-            stop_sequences=[StopSequences()],
-        )
+    def begin(self, prompt: Sequence[int], count: int, stops: Sequence[Sequence[int]] = ()) -> int:
+        uid = begin(self.generator, prompt, computed(self.model, prompt[:-1]), count, stops)
         self.said[uid] = []
         return uid
 
@@ -52,6 +54,13 @@ class Decoded:
                 self.said[response.uid].append(response.token)
                 if response.finish_reason:
                     self.ended[response.uid] = response
+
+
+def computed(model: Any, tokens: Sequence[int]) -> Any:
+    kv = make_prompt_cache(model)
+    model(mx.array(list(tokens))[None], cache=kv)
+    mlx_states.evaluate(kv)
+    return kv
 
 
 def prompt(length: int, start: int) -> list[int]:
@@ -78,7 +87,7 @@ def test_each_says_what_it_says_alone_whoever_comes_and_goes(model: Any) -> None
     decoded.run(20)
     assert set(decoded.ended) == {second, third}
     fourth = decoded.begin(PROMPTS[1], 20)
-    decoded.run(20)
+    decoded.run(1 + 20)
     for uid, tokens, count in ((first, PROMPTS[0], 40), (second, PROMPTS[1], 8), (third, PROMPTS[2], 6)):
         assert decoded.said[uid] == alone(model, tokens, count)
     assert decoded.said[fourth] == alone(model, PROMPTS[1], 20)
@@ -94,9 +103,8 @@ def test_what_each_leaves_behind_is_what_was_computed(model: Any) -> None:
     for uid in (first, second):
         left = decoded.ended[uid]
         mlx_states.detach(left.prompt_cache)
-        fresh = make_prompt_cache(model)
-        model(mx.array(list(left.all_tokens))[None], cache=fresh)
-        one, other = (model(mx.array([[5]]), cache=kv) for kv in (left.prompt_cache, fresh))
+        both = (left.prompt_cache, computed(model, left.all_tokens))
+        one, other = (model(mx.array([[5]]), cache=kv) for kv in both)
         assert mx.allclose(one, other, atol=1e-3)
 
 
@@ -107,7 +115,9 @@ def test_a_newcomer_may_leave_before_its_first_step(model: Any) -> None:
     leaving = decoded.begin(PROMPTS[1], 10)
     kv, tokens = decoded.generator.remove([leaving], return_prompt_caches=True)[leaving]
     mlx_states.detach(kv)
-    assert list(tokens) == PROMPTS[1]
+    assert list(tokens) == PROMPTS[1][:-1]
+    one, other = (model(mx.array([[5]]), cache=state) for state in (kv, computed(model, tokens)))
+    assert mx.allclose(one, other, atol=1e-3)
     decoded.run(9)
     assert decoded.said[staying] == alone(model, PROMPTS[0], 10)
     assert decoded.said[leaving] == []
@@ -127,3 +137,31 @@ def test_who_is_alone_is_decoded_on_a_state_of_one(attention_model: Path) -> Non
     assert kinds() == {False}
     decoded.run(5)
     assert kinds() == {True}
+
+
+def test_who_joins_costs_no_pass_of_its_own(attention_model: Path) -> None:
+    model = mlx_lm.load(str(attention_model))[0]
+    rows: list[int] = []
+
+    def counted(tokens: Any, **fields: Any) -> Any:
+        rows.append(tokens.shape[0])
+        return model(tokens, **fields)
+
+    generator = SharedGenerator(counted)
+    begin(generator, PROMPTS[0], computed(model, PROMPTS[0][:-1]), 10)
+    generator.next()
+    assert rows == [1, 1]
+    for tokens in PROMPTS[1:]:
+        begin(generator, tokens, computed(model, tokens[:-1]), 10)
+    assert [len(generator.next()[1]) for _ in range(2)] == [1, 3]
+    assert rows == [1, 1, 3, 3]
+
+
+def test_the_end_of_a_prompt_ends_no_answer_and_counts_as_none_of_it(model: Any) -> None:
+    decoded = Decoded(model)
+    first = decoded.begin(PROMPTS[0], 10)
+    decoded.run(1)
+    joining = decoded.begin(PROMPTS[1], 1, [PROMPTS[1][-1:]])
+    decoded.run(9)
+    assert decoded.said == {first: alone(model, PROMPTS[0], 10), joining: alone(model, PROMPTS[1], 1)}
+    assert decoded.ended[joining].finish_reason in ("length", "stop")
