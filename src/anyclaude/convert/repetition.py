@@ -5,7 +5,7 @@ of hours). What is found here ends the turn with a sentence; the person can say 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any, Final
 
 from anyclaude.wire.events import (
@@ -18,13 +18,13 @@ from anyclaude.wire.events import (
     UsageReport,
 )
 
-_LEAST: Final = 3_000
-_REPEATS: Final = 6
+_REPEATED: Final = 12_000
 _LONGEST_PERIOD: Final = 2_000
 _CHECKED_EVERY: Final = 500
 _PROBE: Final = 100
-"""Characters: what has to repeat itself, how often, how long one repetition may be; how often it is looked for, and by
-how long a piece of the end."""
+"""Characters: what has to repeat itself, and how long one repetition may be; how often it is looked for, and by how
+long a piece of the end. Boards, tables of zeros, rows of test records and lines that were asked for a hundred times
+stay below: a good answer that is lost is worse than some minutes."""
 
 SAME_CALLS: Final = 3
 _WAITING: Final = ("TaskOutput", "BashOutput", "TaskGet", "TaskList", "Monitor")
@@ -38,6 +38,7 @@ class CirclingText:
         self._tail = ""
         self._pieces: list[str] = []  # that came since it was looked at
         self._unseen = 0  # characters of them
+        self._called = False
         self._over = False
 
     def feed(self, events: Sequence[ModelEvent]) -> Sequence[ModelEvent]:
@@ -48,11 +49,16 @@ class CirclingText:
                 self._add(event.text)
             elif isinstance(event, ToolCallStart | ToolArgsDelta):
                 self._tail, self._pieces, self._unseen = "", [], 0
+                self._called = True
         period = self._period() if self._unseen >= _CHECKED_EVERY else None
         if period is None:
             return events
         self._over = True
-        return [*_before_the_end(events), TextDelta(_said(period)), Finished("end_turn")]
+        return [
+            *_before_the_end(events),
+            TextDelta(_said(period)),
+            Finished("tool_use" if self._called else "end_turn"),
+        ]
 
     def _add(self, text: str) -> None:
         self._pieces.append(text)
@@ -60,12 +66,11 @@ class CirclingText:
 
     def _period(self) -> str | None:
         """What the end of the text repeats, if it does."""
-        tail = self._tail = "".join((self._tail, *self._pieces))[-_REPEATS * _LONGEST_PERIOD :]
+        tail = self._tail = "".join((self._tail, *self._pieces))[-_REPEATED:]
         self._pieces, self._unseen = [], 0
         before = tail.rfind(tail[-_PROBE:], 0, len(tail) - 1)
         length = len(tail) - _PROBE - before
-        repeated = max(_LEAST, _REPEATS * length)
-        if before < 0 or len(tail) < repeated or tail[-repeated + length :] != tail[-repeated:-length]:
+        if before < 0 or len(tail) < _REPEATED or length > _LONGEST_PERIOD or tail[length:] != tail[:-length]:
             return None
         return tail[-length:]
 
@@ -85,8 +90,8 @@ def _said(period: str) -> str:
 def same_call_again(request: Mapping[str, Any]) -> str | None:
     """The sentence that ends a turn in which the model made the same call three times and got the same result; None
     while it goes on. Whatever the person says begins a new turn; tools that wait for something are called again."""
-    rounds = list(_rounds_from_the_end(request["messages"]))
-    if len(rounds) < SAME_CALLS or any(each != rounds[0] for each in rounds[1:SAME_CALLS]):
+    rounds = list(islice(_rounds_from_the_end(request["messages"]), SAME_CALLS))
+    if len(rounds) < SAME_CALLS or any(each != rounds[0] for each in rounds):
         return None
     names = sorted({name for name, _, _ in rounds[0]})
     if any(name in _WAITING or "sleep" in written for name, written, _ in rounds[0]):

@@ -29,7 +29,7 @@ def ended(text: str, kind: type[TextDelta] | type[ThinkingDelta] = TextDelta, st
 def test_a_text_that_repeats_itself_is_ended(period: str, kind: type[TextDelta] | type[ThinkingDelta]) -> None:
     at = ended("It began well. " + period * (20_000 // len(period)), kind)
     assert at is not None
-    assert at < 8_000
+    assert at < 14_000
 
 
 def test_a_text_that_does_not_is_left_alone() -> None:
@@ -37,6 +37,30 @@ def test_a_text_that_does_not_is_left_alone() -> None:
     assert ended(table) is None
     assert ended("-" * 2_000 + "\n" + table) is None
     assert ended(("The same paragraph, five times over. " * 20 + "\n") * 3 + table) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "times"),
+    [
+        ("0 " * 50 + "\n", 100),
+        ("." * 80 + "\n", 60),
+        ("    " + "0x00, " * 16 + "\n", 100),
+        ("INSERT INTO t (name, active) VALUES ('test', true);\n", 150),
+        ("I will not waste chalk on the board in class again.\n", 100),
+        ("  <tr><td></td><td></td><td></td></tr>\n", 200),
+        ("A paragraph to fill the page, and one sentence more. " * 10 + "\n\n", 15),
+        ("A", 8192),
+    ],
+    ids=["zeros", "board", "array", "records", "chalk", "rows", "filling", "base64"],
+)
+def test_what_a_person_asks_for_may_repeat_itself(line: str, times: int) -> None:
+    assert ended(line * times + "\nThat was it.") is None
+
+
+def test_an_answer_that_has_called_ends_with_its_call() -> None:
+    guard = CirclingText()
+    guard.feed([ToolCallStart("1", "Read"), ToolArgsDelta("{}")])
+    assert guard.feed([TextDelta("again " * 3_000)])[-1] == Finished("tool_use")
 
 
 def test_a_long_file_that_a_call_writes_is_no_text() -> None:
