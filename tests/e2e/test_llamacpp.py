@@ -10,11 +10,13 @@ import pytest
 
 from tests.support.claude_code import QUESTION, ClaudeCode
 from tests.support.llamacpp import STRICT_TOOLS, llamacpp
+from tests.support.mending import TEMPLATE, mend
 
 WINDOW = 8192  # tokens; what the model was trained with
 
 # A model of this size may find no end, and loses its way with any word but the likeliest.
 STEADY = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "160", "CLAUDE_CODE_EXTRA_BODY": json.dumps({"temperature": 0})}
+NO_TITLE = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -53,3 +55,11 @@ async def test_a_model_with_tools_reads_a_file(short_folder: Path) -> None:
     usage = answer.result["usage"]
     # Of two turns together: the first prompt once computed and once found, the few tokens between them computed.
     assert usage["cache_read_input_tokens"] > usage["input_tokens"] / 2
+
+
+async def test_a_model_with_tools_mends_a_program(tmp_path: Path) -> None:
+    """It runs, reads, edits and runs again; each turn computes no more than what the last one brought."""
+    async with llamacpp(tmp_path, WINDOW, TEMPLATE) as url:
+        answer = await mend(ClaudeCode(tmp_path, LMSTUDIO_URL=url, **STEADY, **NO_TITLE))
+    usage = answer.result["usage"]
+    assert usage["cache_read_input_tokens"] > 3 * usage["input_tokens"]

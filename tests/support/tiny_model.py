@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
-import mlx.optimizers as optim
 from mlx_lm.utils import save_config, save_model
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+
+from tests.support.tiny_lessons import Lesson, lesson, teach
 
 VOCABULARY = 1024
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -109,9 +109,25 @@ def build_trained(folder: Path) -> TinyModel:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(open_thinking=False)
     tokenizer.save_pretrained(folder)
+    return _taught(folder, tokenizer, _lessons(tokenizer))
+
+
+def build_taught(
+    folder: Path, template: str, calls: str, conversation: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]]
+) -> TinyModel:
+    """A model that says in this conversation what the assistant says there. calls: as in `build`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer(open_thinking=False)
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(folder)
+    _add(folder / "tokenizer_config.json", tool_parser_type=calls)
+    return _taught(folder, tokenizer, [lesson(tokenizer, conversation, tools)])
+
+
+def _taught(folder: Path, tokenizer: Any, lessons: Sequence[Lesson]) -> TinyModel:
     mx.random.seed(7)
     model, config = _model("qwen3", len(tokenizer), tokenizer.eos_token_id, 32_768, layers=2, head_dim=32)
-    _train(model, _lessons(tokenizer))
+    teach(model, lessons)
     _save(folder, model, config)
     return TinyModel(folder, "qwen3")
 
@@ -219,43 +235,10 @@ def _save(folder: Path, model: Any, config: dict[str, Any]) -> None:
     save_config(config, folder / "config.json")
 
 
-def _lessons(tokenizer: Any) -> list[tuple[list[int], int]]:
-    """(whole conversation, length of the prompt in it), in tokens."""
+def _lessons(tokenizer: Any) -> list[Lesson]:
     lessons = []
     for tools in (None, [WEATHER_TOOL]):
         for question, answer in ANSWERS:
-            asked = [{"role": "user", "content": question}]
-            prompt = _tokens(tokenizer, asked, tools, generation=True)
-            whole = _tokens(tokenizer, [*asked, {"role": "assistant", **answer}], tools, generation=False)
-            lessons.append((whole, len(prompt)))
+            asked = {"role": "user", "content": question}
+            lessons.append(lesson(tokenizer, [asked, {"role": "assistant", **answer}], tools))
     return lessons
-
-
-def _tokens(tokenizer: Any, messages: list[dict[str, Any]], tools: Any, *, generation: bool) -> list[int]:
-    tokens: list[int] = tokenizer.apply_chat_template(
-        messages, tools=tools, add_generation_prompt=generation, tokenize=True, return_dict=False
-    )
-    return tokens
-
-
-def _train(model: Any, lessons: Sequence[tuple[list[int], int]], enough: float = 0.02, steps: int = 200) -> None:
-    """Overfit until the loss is `enough`: only the answers count. Raises RuntimeError if that takes too many steps."""
-    longest = max(len(tokens) for tokens, _ in lessons)
-    inputs = mx.array([tokens + [0] * (longest - len(tokens)) for tokens, _ in lessons])
-    weights = mx.array(
-        [[float(prompt - 1 <= i < len(tokens) - 1) for i in range(longest - 1)] for tokens, prompt in lessons]
-    )
-
-    def loss(candidate: Any) -> Any:
-        errors = nn.losses.cross_entropy(candidate(inputs[:, :-1]), inputs[:, 1:])
-        return (errors * weights).sum() / weights.sum()
-
-    optimizer = optim.AdamW(5e-3)
-    step = nn.value_and_grad(model, loss)
-    for _ in range(steps):
-        value, gradients = step(model)
-        optimizer.update(model, gradients)
-        mx.eval(model.parameters(), optimizer.state)
-        if value.item() < enough:
-            return
-    raise RuntimeError(f"the tiny model did not learn its answers: loss {value.item():.3f}")
