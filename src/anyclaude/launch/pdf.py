@@ -6,13 +6,16 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from anyclaude.launch.env import without_foreign_keys
 from anyclaude.launch.pdf_child import UNREADABLE
 
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes; what Claude Code reads at most."""
 
 _COMMAND: Final = (sys.executable, "-P", "-m", "anyclaude.launch.pdf_child")
+_PYTHON: Final = ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
+_SYSTEM: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+"""What Python needs to start. Whoever takes the child over by a PDF finds no keys of the person's."""
+
 _DEADLINE: Final = 30.0  # seconds
 _AT_ONCE: Final = 2
 
@@ -38,7 +41,7 @@ class PdfReading:
 
 async def _read(document: bytes) -> str:
     pipe, quiet = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    environ = without_foreign_keys(os.environ)
+    environ = {name: os.environ[name] for name in (*_PYTHON, *_SYSTEM) if name in os.environ}
     child = await asyncio.create_subprocess_exec(*_COMMAND, stdin=pipe, stdout=pipe, stderr=quiet, env=environ)
     try:
         said, _ = await child.communicate(document)

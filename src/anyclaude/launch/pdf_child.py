@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from pypdf import PdfReader
-from pypdf.errors import PyPdfError
+from pypdf.errors import DependencyError
 
 if sys.platform != "win32":
     import resource
@@ -29,7 +29,10 @@ def main() -> int:
     logging.disable()  # what the library thinks of a file is of no use to a model
     try:
         sys.stdout.buffer.write(text_of(sys.stdin.buffer.read()).encode("utf-8", "replace"))
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
+    except DependencyError:
+        sys.stdout.write("it is encrypted or packed in a way that is not known here")
+        return UNREADABLE
+    except Exception as error:  # what a broken file leads the library to is without end, and the model is told
         sys.stdout.write(f"it cannot be read ({type(error).__name__})")
         return UNREADABLE
     return 0
@@ -47,10 +50,11 @@ def text_of(document: bytes) -> str:
     room = MOST_CHARACTERS
     for number in range(min(count, MOST_PAGES)):
         text = reader.pages[number].extract_text().strip()
+        cut = text[:room] + "\n[the rest of this page is left out]" if len(text) > room else text
+        pages.append(f"--- page {number + 1} of {count} ---\n{cut}")
         room -= len(text)
-        if room < 0:
+        if room <= 0:
             break
-        pages.append(f"--- page {number + 1} of {count} ---\n{text}")
     if not any(page.partition("\n")[2] for page in pages):
         return f"[its {count} pages hold no text: it may be scanned]"
     left_out = [f"[the other {count - len(pages)} pages are left out]"] if len(pages) < count else []

@@ -1,10 +1,15 @@
 """PDFs are read by a child process; whatever a file holds, what comes back is text."""
 
+import asyncio
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from anyclaude.launch import pdf as reading
 from anyclaude.launch.pdf import PdfReading
-from anyclaude.launch.pdf_child import MOST_PAGES
+from anyclaude.launch.pdf_child import MOST_CHARACTERS, MOST_PAGES
 from tests.support.pdf import pdf
 
 
@@ -29,6 +34,41 @@ async def test_what_is_none_is_said_in_brackets(content: bytes) -> None:
     text = await PdfReading().text_of(content)
     assert text.startswith("[")
     assert "Traceback" not in text
+
+
+async def test_a_page_that_is_too_long_is_cut() -> None:
+    text = await PdfReading().text_of(pdf(["word " * (MOST_CHARACTERS // 5), "next"]))
+    assert text.startswith("--- page 1 of 2 ---\nword word")
+    text = await PdfReading().text_of(pdf(["word " * (MOST_CHARACTERS // 5 + 100), "next"]))
+    assert text.endswith("word \n[the rest of this page is left out]\n[the other 1 pages are left out]")
+
+
+async def test_what_is_encrypted_in_a_way_that_is_not_known_says_so() -> None:
+    keys = "/V 5 /R 6 /CF << /StdCF << /CFM /AESV3 >> >> /StmF /StdCF /P -1 /O ({0}) /U ({0}) /OE ({1}) /UE ({1})"
+    aes = f"/Encrypt << /Filter /Standard {keys.format('x' * 48, 'y' * 32)} /Perms (zzzzzzzzzzzzzzzz) >> /ID [(a) (b)]"
+    text = await PdfReading().text_of(pdf(["secret"]).replace(b"/Root", f"{aes} /Root".encode()))
+    assert text == "[it is encrypted or packed in a way that is not known here]"
+
+
+async def test_the_child_sees_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_SERVICE_TOKEN", "secret")
+    said = "import os, sys; sys.stdin.read(); print(dict(os.environ), sys.argv)"
+    monkeypatch.setattr(reading, "_COMMAND", (sys.executable, "-c", said))
+    assert "secret" not in await PdfReading().text_of(b"PATH and such")
+
+
+async def test_who_no_longer_waits_leaves_no_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    child = f"import os, time; f = open({str(started)!r}, 'w'); f.write(str(os.getpid())); f.close(); time.sleep(60)"
+    monkeypatch.setattr(reading, "_COMMAND", (sys.executable, "-c", child))
+    waiting = asyncio.create_task(PdfReading().text_of(b"x" * 1_000_000))
+    number = int(await asyncio.to_thread(started.read_text))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
 
 
 async def test_one_that_takes_too_long_is_given_up() -> None:
