@@ -121,13 +121,13 @@ def build_taught(
     tokenizer.chat_template = template
     tokenizer.save_pretrained(folder)
     _add(folder / "tokenizer_config.json", tool_parser_type=calls)
-    return _taught(folder, tokenizer, [lesson(tokenizer, conversation, tools)])
+    return _taught(folder, tokenizer, [lesson(tokenizer, conversation, tools)], enough=0.002)
 
 
-def _taught(folder: Path, tokenizer: Any, lessons: Sequence[Lesson]) -> TinyModel:
+def _taught(folder: Path, tokenizer: Any, lessons: Sequence[Lesson], enough: float = 0.02) -> TinyModel:
     mx.random.seed(7)
     model, config = _model("qwen3", len(tokenizer), tokenizer.eos_token_id, 32_768, layers=2, head_dim=32)
-    teach(model, lessons)
+    teach(model, lessons, enough)
     _save(folder, model, config)
     return TinyModel(folder, "qwen3")
 
