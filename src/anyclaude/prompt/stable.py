@@ -14,7 +14,7 @@ from anyclaude.prompt.ranks import plain
 from anyclaude.prompt.sections import Section, joined, split
 
 _INTRODUCTION: Final = "What follows belongs to the system prompt of this session:\n"
-_FOLDER: Final = re.compile(r"\bworking directory\b", re.IGNORECASE)
+_FOLDER: Final = re.compile(r"^[ -]*(?:primary )?working directory: ", re.IGNORECASE | re.MULTILINE)
 _MEMORY: Final = re.compile(r"`[^`\n]*/memory/?`")
 _GIT_STATUS: Final = "gitstatus"
 _ENVIRONMENT: Final = frozenset({"environment", "<env>"})
@@ -31,6 +31,7 @@ def moved(system: Any) -> tuple[Any, str] | None:
     if not own:
         return None
     rest = joined(section for section in sections if section not in own)
+    rest = {number: text.rstrip("\n") for number, text in rest.items()}  # a git status has an empty line before it
     return blocks.replaced(system, rest), _INTRODUCTION + "\n".join(section.text.strip("\n") for section in own)
 
 

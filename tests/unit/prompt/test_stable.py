@@ -36,6 +36,13 @@ def test_two_sessions_share_the_system_prompt() -> None:
     assert one[0][1]["cache_control"]
 
 
+def test_a_session_without_a_repository_shares_it_too() -> None:
+    with_one, without = moved(prompt("one") + "\n\n"), moved(prompt("two").partition("\n\ngitStatus:")[0])
+    assert with_one is not None
+    assert without is not None
+    assert with_one[0] == without[0]
+
+
 def test_nothing_is_lost() -> None:
     found = moved(system("one"))
     assert found is not None
@@ -54,6 +61,7 @@ def test_nothing_is_lost() -> None:
         f"{IDENTITY}\n{RULES}\n# Environment\n - You are powered by a model.",
         f"{IDENTITY}\n{RULES}\n# Working directory\nTidy it.",
         "# Environment\nKeep the planet clean.",
+        f"{IDENTITY}\n{RULES}\n# Environment\nThe working directory is mine alone.",
     ],
 )
 def test_rules_of_every_session_stay(text: str) -> None:
