@@ -11,9 +11,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from anyclaude.backends.base import Backend, Caller
+from anyclaude.backends.base import Backend, Caller, Sighted
 from anyclaude.backends.blocks import Block, replaced
-from anyclaude.errors import AnyclaudeError, UpstreamTimeout
+from anyclaude.errors import AnyclaudeError, InvalidRequest, UpstreamTimeout
 from anyclaude.wire.events import Failed, TextDelta
 from anyclaude.wire.json import encode
 
@@ -23,6 +23,7 @@ _QUESTION: Final = (
 )
 _LONGEST: Final = 1000  # tokens of a description
 _DEADLINE: Final = 300.0  # seconds for one
+_MOST_CHARACTERS: Final = 20_000  # of one, whatever the model was asked for
 _MOST: Final = 500  # descriptions that are kept
 
 log = logging.getLogger(__name__)
@@ -38,38 +39,64 @@ class Descriptions:
     async def described(self, request: Mapping[str, Any], caller: Caller) -> Mapping[str, Any]:
         """The request with words for each image; the very same one where there is none."""
 
+        silent = False  # once for all images: twenty deadlines one after the other would be hours
+
         async def describe(block: Block) -> Block:
-            return {"type": "text", "text": await self._text(block, caller)}
+            nonlocal silent
+            try:
+                text = self._left_out() if silent else await self._text(block, caller)
+            except UpstreamTimeout as error:
+                silent, text = True, self._not_described(error, caller)
+            except AnyclaudeError as error:
+                text = self._not_described(error, caller)
+            return {"type": "text", "text": text}
 
         return await replaced(request, lambda block: block.get("type") == "image", describe)
 
+    def _not_described(self, error: AnyclaudeError, caller: Caller) -> str:
+        said = f"{self._name} did not describe an image: {error.message}"
+        log.warning("%s", said)
+        caller.journal.note("warning", said=said)
+        return self._left_out()
+
+    def _left_out(self) -> str:
+        return f"[image left out: this model takes no images, and {self._name} did not describe it]"
+
     async def _text(self, image: Block, caller: Caller) -> str:
+        """Raises AnyclaudeError."""
         source = {"type": "image", "source": image.get("source")}
         key = hashlib.sha256(encode(source)).hexdigest()
         if key not in self._known:
-            try:
-                self._known[key] = await self._description(source)
-            except AnyclaudeError as error:
-                log.warning("%s did not describe an image: %s", self._name, error.message)
-                caller.journal.note("warning", said=f"{self._name} did not describe an image: {error.message}")
-                return f"[image left out: this model takes no images, and {self._name} did not describe it]"
+            self._known[key] = _printable(await self._description(source))
             caller.journal.note("image", described_by=self._name, characters=len(self._known[key]))
         self._known.move_to_end(key)
+        text = self._known[key]
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
-        return f"[image, as {self._name} describes it:]\n{self._known[key]}"
+        return f"[image, as {self._name} describes it:]\n{text}"
 
     async def _description(self, image: Block) -> str:
         """Raises AnyclaudeError."""
+        if isinstance(self._backend, Sighted) and not self._backend.sees(self._model):
+            raise InvalidRequest("It takes no images itself; set `models.vision` to a model that does.")
         content = [image, {"type": "text", "text": _QUESTION}]
         request = {"model": "vision", "max_tokens": _LONGEST, "messages": [{"role": "user", "content": content}]}
-        said: list[str] = []
+        said, room = [], _MOST_CHARACTERS
         try:
             async with asyncio.timeout(_DEADLINE), self._backend.stream(request, Caller(), self._model) as batches:
                 async for batch in batches:
-                    said += [event.text for event in batch if isinstance(event, TextDelta)]
+                    texts = [event.text for event in batch if isinstance(event, TextDelta)]
+                    said += texts
+                    room -= sum(map(len, texts))
                     if batch and isinstance(batch[-1], Failed):
                         raise batch[-1].error
+                    if room < 0:
+                        break
         except TimeoutError:
             raise UpstreamTimeout(f"it took longer than {_DEADLINE:.0f} seconds") from None
-        return "".join(said).strip() or "(nothing)"
+        return "".join(said)[:_MOST_CHARACTERS]
+
+
+def _printable(text: str) -> str:
+    """Without the control characters that would do something to a terminal."""
+    return "".join(each for each in text if each.isprintable() or each in "\n\t").strip() or "(nothing)"

@@ -7,7 +7,7 @@ from anyclaude.backends.base import Caller
 from anyclaude.backends.router import Router
 from anyclaude.backends.scripted import HELLO, ScriptedBackend
 from anyclaude.config.routes import Routes, Target
-from anyclaude.errors import UpstreamBroken
+from anyclaude.errors import UpstreamBroken, UpstreamTimeout
 from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta
 from tests.support.journal import Notes
 
@@ -77,3 +77,30 @@ async def test_without_a_model_that_sees_nothing_changes() -> None:
     blind = Blind(HELLO)
     await ask(Router({"lmstudio": blind}, Routes(Target("lmstudio"))), request(IMAGE))
     assert blind.requests[0]["messages"][0]["content"] == [IMAGE]
+
+
+async def test_a_model_that_does_not_see_either_is_not_asked() -> None:
+    near, eye, journal = Blind(), Blind([RED]), Notes()
+    await ask(pair(near, eye), request(IMAGE), journal)
+    assert eye.requests == []
+    assert "did not describe it" in near.requests[0]["messages"][0]["content"][0]["text"]
+    assert "takes no images itself" in journal.of("warning")[0]["said"]
+
+
+async def test_one_that_is_silent_is_asked_for_one_image_of_a_turn() -> None:
+    others = [{"type": "image", "source": {"type": "url", "url": f"https://{letter}.example"}} for letter in "abc"]
+    near, eye = Blind(), ScriptedBackend(refusal=UpstreamTimeout("silent"))
+    await ask(pair(near, eye), request(*others))
+    assert len(eye.requests) == 1
+    assert [block["type"] for block in near.requests[0]["messages"][0]["content"]] == ["text"] * 3
+
+
+async def test_a_description_has_an_end_and_no_control_characters() -> None:
+    near, eye = (
+        Blind(),
+        ScriptedBackend([[TextDelta("\x1b[2Ja\tb\n\x00")], *([TextDelta("x" * 1000)] for _ in range(1000))]),
+    )
+    await ask(pair(near, eye), request(IMAGE))
+    words = near.requests[0]["messages"][0]["content"][0]["text"]
+    assert words.partition("\n")[2].startswith("[2Ja\tb\nxxx")
+    assert len(words) < 21_000
