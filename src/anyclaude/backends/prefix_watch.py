@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from anyclaude.backends.base import Caller
-from anyclaude.backends.roles import is_background
+from anyclaude.backends.roles import is_small
 from anyclaude.config.debug import BASIC
 from anyclaude.convert.prefix_change import PrefixChange, Prompt, prefix_change, prompt_of
 from anyclaude.convert.tools import is_client_tool
@@ -50,8 +50,8 @@ class PrefixWatch:
 
 
 def _is_beside(request: Mapping[str, Any]) -> bool:
-    """Titles and summaries, and a search of the web, whose one tool is Anthropic's."""
-    return is_background(request) or not all(map(is_client_tool, request.get("tools") or ()))
+    """Titles, summaries, the permission classifier, and a search of the web, whose one tool is Anthropic's."""
+    return is_small(request) or not all(map(is_client_tool, request.get("tools") or ()))
 
 
 def _tell(change: PrefixChange, caller: Caller) -> None:

@@ -32,6 +32,7 @@ def test_side_requests_of_a_session_are_not_its_conversation() -> None:
     watch, caller = PrefixWatch(), Caller("s")
     watch.look({"tools": TOOLS}, body("one"), caller)
     assert watch.look({"tools": []}, body("title"), caller) is None
+    assert watch.look({"stop_sequences": ["</block>"]}, body("may it?"), caller) is None
     search = [{"type": "web_search_20250305", "name": "web_search"}]
     assert watch.look({"tools": search}, body("search"), caller) is None
     change = watch.look({"tools": TOOLS}, body("one", "two"), caller)
