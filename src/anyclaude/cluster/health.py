@@ -193,7 +193,9 @@ class Health:
         return ""
 
     def _unsettled(self) -> bool:
-        """Another probe or two may change what the node is."""
+        """Another probe or two may change what the node is. Who loads a model may be ready at any moment."""
+        if self.up and self.report is not None and self.report.state == "loading":
+            return True
         return self._in_doubt or (0 < self._bad < self.rules.fall if self.up else self._good > 0)
 
     def _restarted(self, report: Report) -> bool:

@@ -182,6 +182,9 @@ def test_there_is_nothing_to_trust_without_a_report() -> None:
         ("+---+", None, 1.0),  # in doubt: is it back?
         ("+---++", None, 30.0),
         ("-", None, 30.0),
+        ("L", None, 1.0),  # it may be ready at any moment, and somebody waits for it
+        ("L+", None, 30.0),
+        ("L---", None, 30.0),
         ("+", BROKEN, 1.0),
         ("+", Overloaded("503"), 1.0),
         ("+", InvalidRequest("400"), 30.0),
