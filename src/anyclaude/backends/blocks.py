@@ -16,14 +16,18 @@ async def replaced(
     if not any(is_wanted(block) for message in request["messages"] for block in _blocks(message)):
         return request
 
-    async def content_of(holder: Mapping[str, Any]) -> Any:
-        content = holder.get("content")
-        return [await block_of(block) for block in content] if isinstance(content, list) else content
-
     async def block_of(block: Block) -> Block:
-        if block.get("type") == "tool_result" and "content" in block:
-            return {**block, "content": await content_of(block)}
         return await replacement(block) if is_wanted(block) else block
+
+    async def result_of(block: Block) -> Block:
+        content = block.get("content") if block.get("type") == "tool_result" else None
+        if not isinstance(content, list):
+            return await block_of(block)
+        return {**block, "content": [await block_of(inner) for inner in content]}
+
+    async def content_of(message: Block) -> Any:
+        content = message["content"]
+        return [await result_of(block) for block in content] if isinstance(content, list) else content
 
     messages = [{**message, "content": await content_of(message)} for message in request["messages"]]
     return {**request, "messages": messages}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from anyclaude.backends.base import Backend, Caller, Journal, Sighted
+from anyclaude.backends.base import NO_JOURNAL, Backend, Caller, Journal, Sighted
 from anyclaude.backends.documents import Documents
 from anyclaude.backends.prompting import Chain
 from anyclaude.backends.vision import Descriptions
@@ -32,6 +32,12 @@ class Preparing:
         """As the prompt chain leaves it."""
         chain = self._chains.get(target.backend)
         return chain.optimised(request, journal) if chain else request
+
+    async def counted(self, target: Target, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """As it is counted: with the text of its documents, which is read but once; no image is described for it."""
+        if documents := self._documents.get(target.backend):
+            request = await documents.readable({"messages": [], **request}, NO_JOURNAL)
+        return self.optimised(target, request, NO_JOURNAL)
 
     async def prepared(
         self, target: Target, backend: Backend, request: Mapping[str, Any], caller: Caller

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 from anyclaude.backends.base import (
-    NO_JOURNAL,
     Backend,
     Caller,
     EventBatches,
@@ -212,7 +211,7 @@ class Router:
 
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
         target, _ = self._planner.target(request, Caller())
-        asked = self._preparing.optimised(target, request, NO_JOURNAL)
+        asked = await self._preparing.counted(target, request)
         return await self._backends[target.backend].count_tokens(asked, target.model)
 
     async def aclose(self) -> None:

@@ -13,7 +13,7 @@ from anyclaude.wire.json import encode
 
 
 def is_deferred(tool: Mapping[str, Any]) -> bool:
-    return tool.get("defer_loading") is True
+    return tool.get("defer_loading") is True and isinstance(tool.get("name"), str)
 
 
 def with_definitions(request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -21,7 +21,7 @@ def with_definitions(request: Mapping[str, Any]) -> Mapping[str, Any]:
     definitions = {tool["name"]: _definition(tool) for tool in request.get("tools") or () if is_deferred(tool)}
     if not definitions:
         return request
-    messages = [_with_definitions(message, definitions) for message in request["messages"]]
+    messages = [_with_definitions(message, definitions, results=True) for message in request["messages"]]
     return {**request, "messages": messages}
 
 
@@ -30,16 +30,19 @@ def _definition(tool: Mapping[str, Any]) -> str:
     return f"This tool is loaded and can be called now:\n{encode(shown).decode()}"
 
 
-def _with_definitions(holder: Mapping[str, Any], definitions: Mapping[str, str]) -> Mapping[str, Any]:
+def _with_definitions(
+    holder: Mapping[str, Any], definitions: Mapping[str, str], *, results: bool = False
+) -> Mapping[str, Any]:
+    """Of a message or of a result; what stands in a result's results is nothing that is known."""
     content = holder.get("content")
     if not isinstance(content, list):
         return holder
-    return {**holder, "content": [_block(block, definitions) for block in content]}
+    return {**holder, "content": [_block(block, definitions, results=results) for block in content]}
 
 
-def _block(block: Mapping[str, Any], definitions: Mapping[str, str]) -> Mapping[str, Any]:
-    if block.get("type") == "tool_result":
+def _block(block: Mapping[str, Any], definitions: Mapping[str, str], *, results: bool) -> Mapping[str, Any]:
+    if results and block.get("type") == "tool_result":
         return _with_definitions(block, definitions)
-    if block.get("type") == "tool_reference" and (known := definitions.get(block.get("tool_name", ""))):
+    if block.get("type") == "tool_reference" and (known := definitions.get(str(block.get("tool_name")))):
         return {"type": "text", "text": known}
     return block

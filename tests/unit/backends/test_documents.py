@@ -1,12 +1,16 @@
 """PDFs become text, each of them once."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from anyclaude.backends.base import NO_JOURNAL
 from anyclaude.backends.documents import Documents
+from anyclaude.backends.router import Router
+from anyclaude.backends.scripted import ScriptedBackend
+from anyclaude.config.routes import Routes, Target
 
 
 def document(content: bytes, **more: Any) -> dict[str, Any]:
@@ -68,3 +72,22 @@ async def test_what_is_kept_is_bounded() -> None:
     for name in (b"one", b"two", b"three", b"three", b"one"):
         await documents.readable(request(document(name)), NO_JOURNAL)
     assert reader.read == [b"one", b"two", b"three", b"one"]
+
+
+async def test_what_a_document_says_is_counted_and_read_once() -> None:
+    class Counting(ScriptedBackend):
+        async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
+            return str(request).count("text of")
+
+    reader = Reader()
+    router = Router({"lmstudio": Counting()}, Routes(Target("lmstudio")), documents={"lmstudio": Documents(reader)})
+    for _ in range(2):
+        assert await router.count_tokens({"model": "m", **request(document(b"one"))}) == 1
+    assert len(reader.read) == 1
+
+
+async def test_what_is_no_block_inside_a_result_is_left_as_it_is() -> None:
+    inner = {"type": "tool_result", "tool_use_id": "1", "content": [5, None]}
+    result = {"type": "tool_result", "tool_use_id": "1", "content": [inner, document(b"one")]}
+    sent = await Documents(Reader()).readable(request(result), NO_JOURNAL)
+    assert sent["messages"][1]["content"][0]["content"][0] == inner

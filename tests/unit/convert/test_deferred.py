@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from anyclaude.convert.profile import Profile
 from anyclaude.convert.request import convert_request
 from anyclaude.wire.prefix import prefix_hash_of
@@ -49,3 +51,12 @@ def test_other_servers_get_the_tool_like_any_other() -> None:
 def test_a_reference_to_a_tool_that_is_gone_stays_readable() -> None:
     body = convert_request(request(BASH, {**WEATHER, "name": "other"}), DEFERRING, "m")
     assert body["messages"][-1]["content"] == "[tool mcp__demo__weather is loaded]"
+
+
+@pytest.mark.parametrize(
+    "odd", [{"type": "tool_reference", "tool_name": []}, {"type": "tool_result", "tool_use_id": "c1", "content": [5]}]
+)
+def test_what_is_not_understood_is_passed_over(odd: dict[str, Any]) -> None:
+    asked = request(BASH, WEATHER, {"type": "mcp_toolset", "defer_loading": True})
+    asked["messages"][-1]["content"][0]["content"] = [odd, REFERENCE]
+    assert '"city"' in convert_request(asked, DEFERRING, "m")["messages"][-1]["content"]
