@@ -24,6 +24,7 @@ from mlx_worker.prefix_entry import Cut
 from mlx_worker.runner import Memory, Runner, RunnerLost, Step
 
 LOST = "host {rank} of the group was lost ({why}); all of it starts again, ask again when /health says ready"
+_A_MOMENT = 1.0  # seconds; a collective fails before the connection is seen to be lost
 NO_DISK = "the states of a model that is split over machines are not written to disk"
 
 
@@ -42,6 +43,7 @@ class Followers:
         self._lost = lost
         self._lock = threading.Lock()
         self._reason: str | None = None
+        self._noticed = threading.Event()  # that one is lost
         self._closed = False
 
     def watch(self) -> None:
@@ -59,6 +61,11 @@ class Followers:
                 except ChannelClosed as error:
                     raise RunnerLost(LOST.format(rank=rank, why=error)) from error
 
+    def tell_failed(self, name: str) -> None:
+        """A call failed here. Raises RunnerLost when that was because a rank is lost: it is noticed a moment later."""
+        self._noticed.wait(_A_MOMENT)
+        self.tell({"failed": name})
+
     def close(self) -> None:
         self._closed = True
         for channel in self._channels.values():
@@ -72,6 +79,7 @@ class Followers:
             why = str(error)
         if not self._closed and self._reason is None:
             self._reason = LOST.format(rank=rank, why=why)
+            self._noticed.set()
             self._lost(self._reason)
 
 
@@ -153,5 +161,5 @@ class LeadingRunner:
         try:
             return self._shard.calls[name](*arguments)
         except Exception:
-            self._followers.tell({"failed": name})
+            self._followers.tell_failed(name)
             raise
