@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anyclaude.backends.base import Caller
-from anyclaude.backends.roles import is_background
+from anyclaude.backends.roles import is_background, is_classifier
 from anyclaude.config.model import Mode
 from anyclaude.config.names import named_target, tier_names, tier_of
 from anyclaude.config.routes import Routes, Target
@@ -49,6 +49,8 @@ class Planner:
         name = named if isinstance(named, str) else ""
         if routes.background and is_background(request):
             return routes.background, "background"
+        if routes.classifier and is_classifier(request):
+            return routes.classifier, "classifier"
         if routes.subagent and caller.agent_id:
             return routes.subagent, "subagent"
         asked = named_target(name, self._tiers)

@@ -14,10 +14,13 @@ def is_background(request: Mapping[str, Any]) -> bool:
     return request.get("tools") == [] and not thinks and not request.get("stop_sequences")
 
 
-def is_small(request: Mapping[str, Any]) -> bool:
-    """Whether its answer is short and somebody waits for it, so that it should not stand in line behind large ones.
-
-    Beside the small jobs that is the permission classifier, without tools and with stop sequences: nothing is run
+def is_classifier(request: Mapping[str, Any]) -> bool:
+    """Whether it is the permission classifier of auto mode: without tools, and with stop sequences. Nothing is run
     before it has answered, and it gives up after a minute (observed with 2.1.197).
     """
-    return is_background(request) or bool(not request.get("tools") and request.get("stop_sequences"))
+    return bool(not request.get("tools") and request.get("stop_sequences"))
+
+
+def is_small(request: Mapping[str, Any]) -> bool:
+    """Whether its answer is short and somebody waits for it, so that it should not stand in line behind large ones."""
+    return is_background(request) or is_classifier(request)

@@ -68,6 +68,7 @@ VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "ANYCLAUDE_HAIKU_MODEL": (("models", "haiku"),),
     "ANYCLAUDE_SUBAGENT_MODEL": (("models", "subagent"),),
     "ANYCLAUDE_BACKGROUND_MODEL": (("models", "background"),),
+    "ANYCLAUDE_CLASSIFIER_MODEL": (("models", "classifier"),),
     "ANYCLAUDE_VISION_MODEL": (("models", "vision"),),
 }
 

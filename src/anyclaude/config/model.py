@@ -37,7 +37,8 @@ class Models(Frozen):
     """Which model answers for a tier or a role of Claude Code's: `model`, or `backend:model`; None: the main one.
 
     opus, sonnet, haiku: requests that name that tier. subagent: all requests of subagents. background: titles and
-    summaries. vision: who describes images to a model that takes none.
+    summaries. classifier: whether a command may run, in auto mode. vision: who describes images to a model that takes
+    none.
     """
 
     opus: str | None = None
@@ -45,6 +46,7 @@ class Models(Frozen):
     haiku: str | None = None
     subagent: str | None = None
     background: str | None = None
+    classifier: str | None = None
     vision: str | None = None
 
 

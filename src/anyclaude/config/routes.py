@@ -42,11 +42,21 @@ class Routes:
     haiku: Target | None = None
     subagent: Target | None = None
     background: Target | None = None
+    classifier: Target | None = None
     vision: Target | None = None
 
     def targets(self) -> Iterator[Target]:
         """All that are set, without repeats, the main one first."""
-        every = (self.main, self.opus, self.sonnet, self.haiku, self.subagent, self.background, self.vision)
+        every = (
+            self.main,
+            self.opus,
+            self.sonnet,
+            self.haiku,
+            self.subagent,
+            self.background,
+            self.classifier,
+            self.vision,
+        )
         yield from dict.fromkeys(target for target in every if target is not None)
 
 

@@ -1,6 +1,7 @@
 """Which model answers which request, and who is asked when it does not."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ CLOUD = Target("openrouter", "big")
 ASK: Mapping[str, Any] = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "Hi"}]}
 TITLE = {**ASK, "tools": [], "output_config": {"format": {"type": "json_schema"}}}
 ALONE = Routes(MAIN)
+CLASSIFIED = {key: value for key, value in ASK.items() if key != "tools"} | {"stop_sequences": ["</block>"]}
 ROUTES = Routes(MAIN, opus=CLOUD, haiku=SMALL, subagent=SMALL, background=SMALL)
 
 
@@ -48,6 +50,7 @@ def router(near: ScriptedBackend, far: ScriptedBackend, routes: Routes = ALONE, 
         ({**ASK, "model": "claude:claude-opus-4-8"}, Caller(), MAIN, "main"),  # a backend that is not open
         ({**ASK, "model": "claude-opus-4-8"}, Caller("s", "agent"), SMALL, "subagent"),
         (TITLE, Caller(), SMALL, "background"),
+        (CLASSIFIED, Caller(), MAIN, "main"),  # not a lesser model's to decide
         ({**TITLE, "thinking": {"type": "adaptive"}}, Caller(), MAIN, "main"),
         ({**TITLE, "stop_sequences": ["</block>"]}, Caller(), MAIN, "main"),
         ({**ASK, "model": 7}, Caller(), MAIN, "main"),
@@ -151,3 +154,11 @@ async def test_a_launch_without_anybody_says_what_the_main_model_needs() -> None
     away = ScriptedBackend(refusal=SetupError("nothing answers there"))
     with pytest.raises(SetupError, match="nothing answers there"):
         await router(away, away, fallbacks={MAIN: (CLOUD,)}).first_ready()
+
+
+async def test_the_classifier_goes_elsewhere_only_where_that_is_said() -> None:
+    routes = replace(ROUTES, classifier=CLOUD)
+    plan = router(ScriptedBackend(), ScriptedBackend(), routes).plan(CLASSIFIED, Caller())
+    assert (plan.candidates[0], plan.reason) == (CLOUD, "classifier")
+    with_tools = {**CLASSIFIED, "tools": [{"name": "Bash"}]}
+    assert router(ScriptedBackend(), ScriptedBackend(), routes).plan(with_tools, Caller()).reason == "main"
