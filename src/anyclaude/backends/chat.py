@@ -12,16 +12,15 @@ server says of it, what the person says, what was refused (`config.profiles`).
 """
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any, Final
 
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.http import Answer, Upstream, mapped
-from anyclaude.backends.mending import stages_of
+from anyclaude.backends.lessons import MOST, Lessons
+from anyclaude.backends.mending import call_ids, stages_of
 from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.prefix_watch import PrefixWatch
 from anyclaude.backends.reading import Batches, failure_of, says_nothing
@@ -32,23 +31,16 @@ from anyclaude.config.profiles import NO_CHANGES, Changes, change_of, changed, k
 from anyclaude.convert.answer_reader import AnswerReader
 from anyclaude.convert.chunks import ChunkReader
 from anyclaude.convert.profile import Profile
-from anyclaude.convert.refusals import learnt, refused_parameter
 from anyclaude.convert.repetition import same_call_again
 from anyclaude.convert.request import convert_request
-from anyclaude.convert.tool_calls import ToolIds
-from anyclaude.errors import PromptTooLong, UpstreamBroken, UpstreamError, UpstreamRefusedUs, UpstreamRejected
+from anyclaude.errors import PromptTooLong, UpstreamBroken, UpstreamRejected
 from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta, UsageReport
 from anyclaude.wire.json import decode_lenient, encode
 
 CURRENT_MODEL: Final = "current-model"
 """The name for whatever the server has loaded."""
 
-_MOST_LESSONS: Final = 4  # for one request
 _TOLD: Final = ("context_window", "tools", "images")  # what `ModelInfo` and a person's word have in common
-
-
-def mint_tool_id() -> str:
-    return f"toolu_{secrets.token_hex(12)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +75,7 @@ class ChatBackend:
         self._tokens = TokenEstimate()
         self._prefixes = PrefixWatch()
         self._own_words = OwnWords()
-        self._refused: dict[str, list[str]] = {}
+        self._lessons = Lessons()
 
     @asynccontextmanager
     async def stream(
@@ -163,7 +155,7 @@ class ChatBackend:
 
     def _profile(self, model: str | None) -> Profile:
         profile = changed(self.profile_of(model), self.name_of(model), self._changes)
-        return reduce(learnt, self._refused.get(model or self._model, ()), profile)
+        return self._lessons.applied(profile, model or self._model)
 
     def _body(self, request: Mapping[str, Any], caller: Caller, model: str | None, profile: Profile) -> dict[str, Any]:
         beside = {field: value for field, value in self.fields(caller).items() if field not in profile.refused}
@@ -176,7 +168,7 @@ class ChatBackend:
         while True:
             profile = self._profile(model)
             body = self._body(request, caller, model, profile)
-            before = tuple(self._refused.get(body["model"], ()))
+            before = self._lessons.of(body["model"])
             caller.journal.sent(body)
             if not lessons:
                 self._prefixes.look(request, body, caller)
@@ -186,19 +178,8 @@ class ChatBackend:
             except (UpstreamRejected, UpstreamBroken) as error:
                 await attempt.aclose()
                 lessons += 1
-                if lessons > _MOST_LESSONS or not self._learn(error, body, before, caller):
+                if lessons > MOST or not self._lessons.learn(error, body, before, caller):
                     raise
-
-    def _learn(self, error: UpstreamError, sent: Mapping[str, Any], before: Sequence[str], caller: Caller) -> bool:
-        """Whether the refusal says something that was not known before the request was made."""
-        name = None if isinstance(error, UpstreamRefusedUs) else refused_parameter(error.message, sent)
-        if name is None or name in before:
-            return False
-        known = self._refused.setdefault(sent["model"], [])
-        if name not in known:  # else another request learnt it meanwhile
-            known.append(name)
-            caller.journal.note("learnt", model=sent["model"], refused=name, said=error.message)
-        return True
 
     async def _attempt(
         self,
@@ -211,7 +192,7 @@ class ChatBackend:
         encoded = encode(body)
         details_for = body["model"] if self.profile.reasoning_details else None
         stops = request.get("stop_sequences") or ()
-        ids = ToolIds(tool_ids(request), mint_tool_id)
+        ids = call_ids(request)
         reader = AnswerReader(ChunkReader(ids, stops, details_for), stages_of(request, caller, profile, ids))
         post = self._upstream.post("chat/completions", encoded, self.headers(caller), self._deadlines.first_event)
         answer = await stack.enter_async_context(post)
@@ -259,12 +240,3 @@ def _note_usage(caller: Caller, usage: UsageReport) -> None:
 
 async def _one(events: Sequence[ModelEvent]) -> EventBatches:
     yield events
-
-
-def tool_ids(request: Mapping[str, Any]) -> Iterator[str]:
-    """The ids of the tool calls in a conversation."""
-    for message in request["messages"]:
-        if message["role"] == "assistant" and isinstance(message["content"], list):
-            for block in message["content"]:
-                if isinstance(block, Mapping) and isinstance(block.get("id"), str):
-                    yield block["id"]

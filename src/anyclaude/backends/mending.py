@@ -1,6 +1,7 @@
 """What models get wrong in their answers, put right on the way to the client, and told to the journal."""
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -40,3 +41,16 @@ def _can_be_mended(tools: Mapping[str, Any], name: str, arguments: dict[str, Any
     mended = MendedArguments(tools[name])
     text = mended.feed(encode(arguments).decode()) + mended.end(whole=True)
     return fits(decode_lenient(text), tools[name])
+
+
+def call_ids(request: Mapping[str, Any]) -> ToolIds:
+    """Ids for the calls of its answer: none of them is in the conversation."""
+    return ToolIds(_known_ids(request), lambda: f"toolu_{secrets.token_hex(12)}")
+
+
+def _known_ids(request: Mapping[str, Any]) -> Iterator[str]:
+    for message in request["messages"]:
+        if message["role"] == "assistant" and isinstance(message["content"], list):
+            for block in message["content"]:
+                if isinstance(block, Mapping) and isinstance(block.get("id"), str):
+                    yield block["id"]
