@@ -9,6 +9,9 @@ override PROMPT := $(value PROMPT)
 export PROMPT
 
 BIN := .venv/bin
+# Two files of tests at a time: most of them wait more than they compute.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 
@@ -46,13 +49,13 @@ check: .venv/.dev ## fast checks: lint, format, types, layers
 	$(BIN)/lint-imports
 
 unit: .venv/.dev ## tests without sockets or processes
-	$(BIN)/python -m pytest -q tests/unit
+	$(PYTEST) tests/unit
 
 integration: .venv/.dev ## tests with real sockets, processes and small models, and one test for every bug
-	$(BIN)/python -m pytest -q tests/integration tests/regression
+	$(PYTEST) tests/integration tests/regression
 
 e2e: .venv/.dev $(CLAUDE_CODE) ## the real Claude Code through the real proxy
-	ANYCLAUDE_CLAUDE="$(CURDIR)/$(CLAUDE_CODE)" $(BIN)/python -m pytest -q tests/e2e
+	ANYCLAUDE_CLAUDE="$(CURDIR)/$(CLAUDE_CODE)" $(PYTEST) tests/e2e
 
 conformance: .venv/.dev $(CLAUDE_CODE) ## what is counted on in Claude Code, tried with ANYCLAUDE_CLAUDE or the pinned one
 	ANYCLAUDE_CLAUDE="$${ANYCLAUDE_CLAUDE:-$(CURDIR)/$(CLAUDE_CODE)}" $(BIN)/python scripts/test/conformance.py $(ARGS)
