@@ -13,12 +13,11 @@ little beside the tokens of a long text, which `tokenising` remembers.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from anyclaude.wire.prefix import shared_prefix
 from mlx_worker.errors import BadRequest
 from mlx_worker.generation import Conversation, Prompt
-
-T = TypeVar("T", str, Sequence[int])
 
 ANY_QUESTION = "\0"
 """Stands for what is asked first. Nobody's question begins like it, so what is shared with it is shared with all."""
@@ -106,15 +105,3 @@ def _first_section(chat: ChatTemplate, tail: str) -> str:
     if not chat.think_start:
         return "normal"
     return "reasoning" if tail.rfind(chat.think_start) > tail.rfind(chat.think_end) else "normal"
-
-
-def shared_prefix(one: T, other: T) -> int:
-    """The length of the common beginning, by bisection on slices: fast on long strings and lists."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -108,9 +108,10 @@ class ChunkReader:
         error = choice.get("error")
         if error:
             return self._fail(convert_failure(None, {"error": error}))
-        self._citations.feed(choice)
         events: list[ModelEvent] = []
         delta = choice.get("delta") or choice.get("message")
+        if "annotations" in choice or (isinstance(delta, dict) and "annotations" in delta):
+            self._citations.feed(choice)
         if isinstance(delta, dict):
             self._delta(delta, events)
         if choice.get("finish_reason"):

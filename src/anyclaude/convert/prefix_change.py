@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from anyclaude.wire.json import decode_lenient, encode
+from anyclaude.wire.prefix import shared_prefix
 
 Cause = Literal[
     "tool added",
@@ -82,26 +83,15 @@ def prompt_of(body: Mapping[str, Any]) -> Prompt:
 def prefix_change(before: Prompt, now: Prompt) -> PrefixChange:
     """What `now` keeps of `before`, the last prompt of the same agent."""
     if before.tools != now.tools:
-        return PrefixChange(_common(before.tools, now.tools), before.size, *_tools_changed(before, now))
+        return PrefixChange(shared_prefix(before.tools, now.tools), before.size, *_tools_changed(before, now))
     beginning = before.messages[:-1]  # without the bracket that closes the list
     difference = None if now.messages.startswith(beginning) else _messages_changed(before, now)
     if difference is None:
         return PrefixChange(before.size, before.size)
-    return PrefixChange(len(now.tools) + _common(beginning, now.messages), before.size, *difference)
+    return PrefixChange(len(now.tools) + shared_prefix(beginning, now.messages), before.size, *difference)
 
 
 Difference = tuple[Cause, str]
-
-
-def _common(one: bytes, other: bytes) -> int:
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _tools_changed(before: Prompt, now: Prompt) -> Difference:

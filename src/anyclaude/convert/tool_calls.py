@@ -126,12 +126,17 @@ class ToolCallQueue:
             return
         call.name = call.name or name
         call.upstream_id = call.upstream_id or upstream_id
-        key = fragment.get("index") if isinstance(fragment.get("index"), int) else upstream_id
-        while (rest := call.add(piece).lstrip()).startswith("{"):  # models write the next call into the last one
+        if rest := call.add(piece):
+            index = fragment.get("index")
+            self._add_merged(index if isinstance(index, int) else upstream_id, call, rest)
+
+    def _add_merged(self, key: object, call: _Call, rest: str) -> None:
+        """What follows the end of a call's arguments: models write the next call into the last one."""
+        while (rest := rest.lstrip()).startswith("{"):
             another = self._begin_merged(key, call.name)
             if another is None:
-                break
-            call, piece = another, rest
+                return
+            rest = another.add(rest)
 
     def _take(self, characters: int) -> None:
         self._room -= characters

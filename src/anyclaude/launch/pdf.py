@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from anyclaude.launch.pdf_child import UNREADABLE
+from anyclaude.launch.pdf_child import MOST_CHARACTERS, UNREADABLE
 
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes; what Claude Code reads at most."""
@@ -18,6 +18,8 @@ _SYSTEM: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIB
 
 _DEADLINE: Final = 30.0  # seconds
 _AT_ONCE: Final = 2
+_PIECE: Final = 64 * 1024
+_MOST_BYTES: Final = 8 * MOST_CHARACTERS  # four for a character, and the lines before pages
 
 
 class PdfReading:
@@ -42,14 +44,38 @@ class PdfReading:
 async def _read(document: bytes) -> str:
     pipe, quiet = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     environ = {name: os.environ[name] for name in (*_PYTHON, *_SYSTEM) if name in os.environ}
-    child = await asyncio.create_subprocess_exec(*_COMMAND, stdin=pipe, stdout=pipe, stderr=quiet, env=environ)
     try:
-        said, _ = await child.communicate(document)
+        child = await asyncio.create_subprocess_exec(*_COMMAND, stdin=pipe, stdout=pipe, stderr=quiet, env=environ)
+    except OSError as error:
+        return f"[it cannot be read now: {error.strerror or type(error).__name__}]"
+    try:
+        said, _ = await asyncio.gather(_said(child), _fed(child, document))
+        if said is not None:
+            await child.wait()
     finally:
         with suppress(ProcessLookupError):
             child.kill()
         await child.wait()
-    text = said.decode("utf-8", "replace")
+    text = (said or b"").decode("utf-8", "replace")
     if child.returncode == 0:
         return text
     return f"[{text}]" if child.returncode == UNREADABLE else "[it cannot be read: reading it took too much]"
+
+
+async def _said(child: asyncio.subprocess.Process) -> bytes | None:
+    """All that it writes; None when that is more than any text may be."""
+    said = bytearray()
+    while child.stdout and (piece := await child.stdout.read(_PIECE)):
+        said += piece
+        if len(said) > _MOST_BYTES:
+            child.kill()
+            return None
+    return bytes(said)
+
+
+async def _fed(child: asyncio.subprocess.Process, document: bytes) -> None:
+    if child.stdin:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has ended, and its last words say why
+            child.stdin.write(document)
+            await child.stdin.drain()
+        child.stdin.close()

@@ -78,3 +78,21 @@ async def test_one_that_takes_too_long_is_given_up() -> None:
 async def test_a_large_one_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LARGEST", 10)
     assert "larger than" in await PdfReading().text_of(pdf(["large"]))
+
+
+async def test_a_child_that_talks_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that a document has taken over: what it says fills nobody's memory, whether it listens or not."""
+    endless = "import sys\nwhile True: sys.stdout.write('x' * 100_000)"
+    monkeypatch.setattr(reading, "_COMMAND", (sys.executable, "-c", endless))
+    assert await PdfReading().text_of(pdf(["x"]) + b" " * 10_000_000) == "[it cannot be read: reading it took too much]"
+
+
+async def test_a_child_that_does_not_listen_says_why_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = "import sys\nsys.stdout.write('no room'); sys.exit(3)"
+    monkeypatch.setattr(reading, "_COMMAND", (sys.executable, "-c", says))
+    assert await PdfReading().text_of(b" " * 10_000_000) == "[no room]"
+
+
+async def test_where_no_child_can_be_started_the_model_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_COMMAND", ("/nowhere/python",))
+    assert (await PdfReading().text_of(pdf(["x"]))).startswith("[it cannot be read now")

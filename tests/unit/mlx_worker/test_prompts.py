@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anyclaude.wire.prefix import shared_prefix
 from mlx_worker.errors import BadRequest
 from mlx_worker.generation import Conversation
-from mlx_worker.prompts import ANY_QUESTION, build_prompt, shared_prefix
+from mlx_worker.prompts import ANY_QUESTION, build_prompt
 from tests.support.fake_runner import WordTemplate
 
 SYSTEM = {"role": "system", "content": "be brief"}
