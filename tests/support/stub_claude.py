@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 _PROGRAM = """
-import json, os, signal, sys, time, tty
+import json, os, select, signal, sys, tty
 
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
@@ -28,13 +28,29 @@ def listen(ends):
             os._exit(7)
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH, signal.SIGCONT):
         signal.signal(number, hear)
+    rung, bell = os.pipe()  # a signal between two system calls must not wait for the next key
+    os.set_blocking(bell, False)
+    signal.set_wakeup_fd(bell)
     say("ready", os.getpid())
-    for line in sys.stdin:
-        say("read", line.strip())
-        if line.strip() == "bye":
-            sys.exit(5)
+    sources = [0, rung]
     while True:
-        signal.pause()
+        ready = select.select(sources, [], [])[0]
+        if rung in ready:
+            os.read(rung, 64)
+        if 0 in ready:
+            text = typed()
+            if not text:
+                sources.remove(0)
+            for line in text.splitlines():
+                say("read", line.strip())
+                if line.strip() == "bye":
+                    sys.exit(5)
+
+def typed():
+    try:
+        return os.read(0, 4096).decode()
+    except OSError:  # the terminal is gone
+        return ""
 
 word = next(w for w in sys.argv[1:] if w in ("exit", "die", "show", "crash", "listen", "stubborn"))
 last = sys.argv[-1]
