@@ -5,6 +5,8 @@
 - Without a token, only connections that arrive on a loopback address are served, however the server was bound, and only
   under a loopback name: a web page that points its own name at 127.0.0.1 (DNS rebinding) is refused.
 - Browsers send Origin with what their pages do; no page has business here.
+- A request whose end can be read in two ways is refused and its connection closed (RFC 9112, section 6.1): what one
+  reader takes for its body, another takes for the next request.
 """
 
 import hmac
@@ -15,9 +17,10 @@ from hashlib import sha256
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlx_worker.delivery import send_error
-from mlx_worker.errors import Forbidden, Unauthorized, WorkerError
+from mlx_worker.errors import BadRequest, Forbidden, Unauthorized, WorkerError
 
 OPEN_PATHS = frozenset({"/health", "/cluster/proof"})
+HTTP_VERSIONS = frozenset({"1.0", "1.1"})
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -41,6 +44,7 @@ class Guards:
 
     def _check(self, scope: Scope) -> bool:
         headers = {name.lower(): value for name, value in scope["headers"]}
+        _check_framing(scope, headers)
         self._check_place(scope, headers)
         if self._token is None or hmac.compare_digest(_digest(_credential(headers)), self._token):
             return True
@@ -58,6 +62,19 @@ class Guards:
             return
         if host not in self._allowed | LOOPBACK_NAMES:
             raise Forbidden("the Host header names a host that this worker is not; see MLX_ALLOWED_HOSTS")
+
+
+def _check_framing(scope: Scope, headers: dict[bytes, bytes]) -> None:
+    if scope.get("http_version", "1.1") not in HTTP_VERSIONS:
+        raise _not_http("HTTP/1.1 is spoken here")
+    if b"content-length" in headers and b"transfer-encoding" in headers:
+        raise _not_http("send Content-Length or Transfer-Encoding, not both")
+
+
+def _not_http(message: str) -> BadRequest:
+    error = BadRequest(message)
+    error.headers = {"Connection": "close"}
+    return error
 
 
 def _digest(token: bytes) -> bytes:

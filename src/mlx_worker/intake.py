@@ -104,6 +104,8 @@ async def read_json(request: Request) -> Any:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise NotJson("send the request as Content-Type: application/json")
+    if _announced(request) > MAX_BODY:
+        raise _too_large()
     try:
         body = await asyncio.wait_for(_body(request), BODY_SECONDS)
     except TimeoutError:
@@ -117,10 +119,22 @@ async def _body(request: Request) -> bytes:
         async for part in request.stream():
             body += part
             if len(body) > MAX_BODY:
-                raise BodyTooLarge(f"the request body passes {MAX_BODY // 1024 // 1024} MiB")
+                raise _too_large()
     except ClientDisconnect:
         raise BadRequest("the client left before its request was whole") from None
     return bytes(body)
+
+
+def _announced(request: Request) -> int:
+    """Bytes, as far as the client says how many will come."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def _too_large() -> BodyTooLarge:
+    """What is left of the body is not read, so nothing can follow it on its connection."""
+    words = f"the request body passes {MAX_BODY // 1024 // 1024} MiB"
+    return BodyTooLarge(words, headers={"Connection": "close"})
 
 
 def _decoded(body: bytes) -> Any:

@@ -85,7 +85,7 @@ def create_app(
     _set_figures(app, recording or NoRecording(), launched, token)
     app[DRAIN] = Drain()
     app[SILENCE] = silence
-    app[GUARDS] = Guards(token)
+    app[GUARDS] = Guards(token, LARGEST_REQUEST)
     for path in PRECONNECT:
         app.router.add_head(path, endpoints.preconnect)
     app.router.add_get("/health", endpoints.health, allow_head=False)

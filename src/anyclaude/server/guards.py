@@ -3,17 +3,19 @@
 A server on loopback is reached by every program of every user of the machine, and through DNS rebinding or a cross-site
 request by every web page that one of them opens. So: a random token (other users and programs), the Host header and the
 request target (rebinding), no Origin and no cross-site fetch (pages), JSON only where we read the body (forms). What
-is only handed on to Claude may be of any type: a form can post a file, but it cannot send our token.
+is only handed on to Claude may be of any type: a form can post a file, but it cannot send our token. A body that is
+announced as larger than we take is refused before it is waited for.
 """
 
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from aiohttp import web
 
-from anyclaude.errors import Forbidden, InvalidRequest, Unauthorized
+from anyclaude.errors import Forbidden, InvalidRequest, RequestTooLarge, Unauthorized
 
 PRECONNECT: Final = ("/", "/v1", "/api/hello")
 """Where Claude Code's first HEAD goes: the base URL (2.1.197), or this path (2.1.330)."""
@@ -29,19 +31,20 @@ _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """The checks, for one launch. token: what every request must carry."""
+    """The checks, for one launch. token: what every request must carry. largest: bytes of a body that we read."""
 
     token: str
+    largest: int
 
     def check(self, request: web.Request) -> None:
-        """Raises Forbidden, Unauthorized or InvalidRequest."""
+        """Raises Forbidden, Unauthorized, InvalidRequest or RequestTooLarge."""
         _check_host(request)
         _check_origin(request)
         if request.method == "HEAD" and request.path in PRECONNECT:
             return  # Claude Code's pre-connect, which carries no credential and learns nothing
         self._check_token(request)
-        if request.path in _JSON_ONLY and request.method == "POST" and request.content_type != "application/json":
-            raise InvalidRequest("the content type must be application/json")
+        if request.path in _JSON_ONLY and request.method == "POST":
+            self._check_body(request)
 
     def without_token(self, headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """The headers that may go on to an upstream: our own is not among them, nor a credential that is our token."""
@@ -65,9 +68,22 @@ class Guards:
                 f"or as the header {TOKEN_HEADER}"
             )
 
+    def _check_body(self, request: web.Request) -> None:
+        if request.content_type != "application/json":
+            raise InvalidRequest("the content type must be application/json")
+        if (request.content_length or 0) > self.largest:
+            raise RequestTooLarge(f"the request is larger than {self.largest} bytes")
+
     def _matches(self, given: str) -> bool:
-        # A header that is not UTF-8 comes with surrogates, which a plain `encode` refuses.
-        return hmac.compare_digest(given.encode(errors="surrogateescape"), self.token.encode())
+        return hmac.compare_digest(_digest(given), _digest(self.token))
+
+
+def _digest(token: str) -> bytes:
+    """Of one length for all tokens, so that comparing takes the same time whatever was sent.
+
+    A header that is not UTF-8 comes with surrogates, which a plain `encode` refuses.
+    """
+    return sha256(token.encode(errors="surrogateescape")).digest()
 
 
 def _bearer(value: str) -> str:

@@ -17,6 +17,7 @@ from anyclaude.config.running import Running, listed
 from anyclaude.errors import SetupError
 from anyclaude.server.app import UNKNOWN, Launched, create_app
 from anyclaude.server.keys import DRAIN
+from anyclaude.server.unreadable import Runner
 from anyclaude.trace.record import Recording
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ async def serving(
     """
     logging.getLogger("aiohttp.server").addFilter(_in_one_line)
     app = create_app(backend, token, recording=recording, launched=launched)
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         handler_cancellation=True,  # a client that leaves cancels its request, and with it the upstream
         access_log=None,
