@@ -20,6 +20,9 @@ from anyclaude.wire.json import encode, whole_characters
 _MOST_CALLS = 64
 """Calls of one answer before objects in a row count as nonsense."""
 
+_EACH_CALL = 1000
+"""What a call takes of the room for all of them beside its arguments, in characters."""
+
 _NO_ARGUMENTS_YET = frozenset({"", "n", "nu", "nul", "null"})
 
 NAMELESS = "unnamed_tool"
@@ -89,6 +92,8 @@ class ToolCallQueue:
         self._by_key: dict[object, _Call] = {}
         self._latest: _Call | None = None
         self._calls: list[_Call] = []
+        self._upstream_ids: set[str] = set()
+        self._said: set[tuple[str | None, str | None, int]] = set()  # id or None, name, hash of the arguments
         self._queue: deque[_Call | TextDelta | ThinkingDelta] = deque()
 
     @property
@@ -126,6 +131,7 @@ class ToolCallQueue:
             return
         call.name = call.name or name
         call.upstream_id = call.upstream_id or upstream_id
+        self._note_id(upstream_id)
         if rest := call.add(piece):
             index = fragment.get("index")
             self._add_merged(index if isinstance(index, int) else upstream_id, call, rest)
@@ -162,12 +168,17 @@ class ToolCallQueue:
         return upstream_id is None and None not in (name, call.name) and name != call.name
 
     def _begin(self, key: object, upstream_id: str | None) -> _Call:
-        seen = upstream_id is not None and any(call.upstream_id == upstream_id for call in self._calls)
-        call = _Call(upstream_id=upstream_id, suspect=seen)
+        self._take(_EACH_CALL)
+        call = _Call(upstream_id=upstream_id, suspect=upstream_id in self._upstream_ids)
+        self._note_id(upstream_id)
         self._by_key[key] = self._latest = call
         self._calls.append(call)
         self._queue.append(call)
         return call
+
+    def _note_id(self, upstream_id: str | None) -> None:
+        if upstream_id is not None:
+            self._upstream_ids.add(upstream_id)
 
     def _begin_merged(self, key: object, name: str | None) -> _Call | None:
         """Another call of the same tool, unless it turns out to be the same call once more; None for nonsense."""
@@ -185,6 +196,7 @@ class ToolCallQueue:
                 self._speak(head, final, events)
                 if not (head.complete or final):
                     break
+                self._note_said(head)
             else:
                 events.append(head)
             self._queue.popleft()
@@ -210,12 +222,13 @@ class ToolCallQueue:
         beginning = call.args.strip()
         return beginning not in ("", "null") if settled else beginning not in _NO_ARGUMENTS_YET
 
+    def _note_said(self, call: _Call) -> None:
+        if call.started:
+            arguments = hash(call.args)
+            self._said |= {(call.upstream_id, call.name, arguments), (None, call.name, arguments)}
+
     def _is_repetition(self, call: _Call) -> bool:
-        alike = (other for other in self._calls if other is not call and other.started)
-        return any(
-            call.upstream_id in (None, other.upstream_id) and (other.name, other.args) == (call.name, call.args)
-            for other in alike
-        )
+        return (call.upstream_id, call.name, hash(call.args)) in self._said
 
 
 def _text(value: object) -> str | None:

@@ -1,5 +1,6 @@
 """Chunks to model events: what real servers send, well and badly."""
 
+import json
 from typing import Any
 
 import pytest
@@ -293,10 +294,24 @@ def test_a_transport_that_breaks_before_it_is_a_failure() -> None:
 
 
 def test_calls_without_end_are_not_held_in_memory() -> None:
-    queue = ToolCallQueue(ids(), largest=10)
+    queue = ToolCallQueue(ids(), largest=1010)
     queue.feed(call(0, "a", "f", "{")["choices"][0]["delta"]["tool_calls"])
     with pytest.raises(UpstreamBroken, match="found no end"):
         queue.wait(TextDelta("0123456789"))
+
+
+def test_calls_without_arguments_count_too() -> None:
+    queue = ToolCallQueue(ids(), largest=3000)
+    calls = [{"index": number, "id": f"c{number}", "function": {"name": "f"}} for number in range(4)]
+    with pytest.raises(UpstreamBroken, match="found no end"):
+        queue.feed(calls)
+
+
+def test_of_many_calls_with_one_id_each_is_made_once() -> None:
+    wanted = [json.dumps({"city": str(number)}) for number in range(300)]
+    calls = [call(index, "a", "f", args) for index, args in enumerate([*wanted, *wanted])]
+    events = read(*calls, finish("tool_calls"))
+    assert [event.json for event in events if isinstance(event, ToolArgsDelta)] == wanted
 
 
 def test_a_second_object_in_the_arguments_is_a_second_call() -> None:
