@@ -139,14 +139,15 @@ async def test_a_tool_of_an_mcp_server_is_found_and_called(tmp_path: Path) -> No
 
 
 async def test_a_conversation_goes_on_behind_a_new_proxy(claude: ClaudeCode, upstream: OpenAIUpstream) -> None:
+    """Calls that Claude Code rewrites among them: the new proxy sends them as the model wrote them, too."""
     note = claude.work / "note.txt"
     upstream.script(
-        reply(calls("Write", file_path=str(note), content="one\n")),
-        reply(calls("Bash", command="cat note.txt", description="Show it")),
+        reply(calls("Write", content="one  \n", file_path=str(note))),
+        reply(calls("Bash", description="Show it", command=f"cd {claude.work} && cat note.txt")),
         reply(Says("It is written.")),
     )
     upstream.script(
-        reply(calls("Edit", file_path=str(note), old_string="one", new_string="two")),
+        reply(calls("Edit", new_string="two", old_string="one", file_path=str(note))),
         reply(Says("It is changed.")),
     )
     first = await claude.ask("Write a note")

@@ -53,7 +53,9 @@ class _Accepted:
 
 
 class ChatBackend:
-    """One OpenAI-compatible upstream. changes: what the person says of models, by their names."""
+    """One OpenAI-compatible upstream. changes: what the person says of models, by their names. own_words: the models',
+    which nodes of one cluster share.
+    """
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class ChatBackend:
         profile: Profile,
         deadlines: Deadlines,
         changes: Changes = NO_CHANGES,
+        own_words: OwnWords | None = None,
     ) -> None:
         self.name = name
         self.profile = profile
@@ -74,7 +77,7 @@ class ChatBackend:
         self._said: dict[str, ModelInfo] = {}  # by the server, of its models, the one that answers first
         self._tokens = TokenEstimate()
         self._prefixes = PrefixWatch()
-        self._own_words = OwnWords()
+        self._own_words = own_words or OwnWords()
         self._lessons = Lessons()
 
     @asynccontextmanager
@@ -85,7 +88,7 @@ class ChatBackend:
             caller.journal.note("repair", what="the same call again: the turn was ended")
             yield _one([TextDelta(said), Finished("end_turn")])
             return
-        request = self._own_words.restored(request)
+        request = await self._own_words.restored(request)
         async with AsyncExitStack() as stack:
             accepted = await self._accepted(stack, request, caller, model)
             yield accepted.batches
@@ -151,6 +154,7 @@ class ChatBackend:
         return count
 
     async def aclose(self) -> None:
+        await self._own_words.aclose()
         await self._upstream.aclose()
 
     def _profile(self, model: str | None) -> Profile:

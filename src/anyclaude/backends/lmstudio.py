@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.chat import CURRENT_MODEL, ChatBackend
 from anyclaude.backends.http import Upstream
+from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.tokens import Counter
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes
@@ -51,11 +52,16 @@ class LMStudioBackend(ChatBackend):
     """The model that is loaded, whatever its name."""
 
     def __init__(
-        self, settings: LMStudio, model: str | None, deadlines: Deadlines, changes: Changes = NO_CHANGES
+        self,
+        settings: LMStudio,
+        model: str | None,
+        deadlines: Deadlines,
+        changes: Changes = NO_CHANGES,
+        own_words: OwnWords | None = None,
     ) -> None:
         self._settings = settings
         upstream = Upstream(settings.url, settings.api_key.get_secret_value(), deadlines.connect)
-        super().__init__("lmstudio", upstream, model or settings.model, PROFILE, deadlines, changes)
+        super().__init__("lmstudio", upstream, model or settings.model, PROFILE, deadlines, changes, own_words)
         count_at = f"{settings.url}/chat/completions/input_tokens"  # llama.cpp; LM Studio has none
         self.counter = Counter(upstream, count_at, "input_tokens", lambda body: body)
         self._asked = 0.0  # the loop's time

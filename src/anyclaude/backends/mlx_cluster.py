@@ -20,6 +20,7 @@ from anyclaude.backends.cluster_queue import NOBODY, ClusterQueue, Turn
 from anyclaude.backends.cluster_status import cluster_status
 from anyclaude.backends.fleet import Fleet
 from anyclaude.backends.node import NodeBackend, session_of
+from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.prefix_names import PrefixNames
 from anyclaude.backends.roles import is_small
 from anyclaude.backends.sending import Sender
@@ -73,8 +74,10 @@ class MlxClusterBackend:
         deadlines: Deadlines,
         changes: Changes = NO_CHANGES,
         drained: Callable[[], Collection[str]] = frozenset,
+        own_words: OwnWords | None = None,
     ) -> None:
-        at = partial(NodeBackend, model=model, deadlines=deadlines, changes=changes)
+        own_words = own_words or OwnWords()
+        at = partial(NodeBackend, model=model, deadlines=deadlines, changes=changes, own_words=own_words)
         self._names = PrefixNames(lambda request: self._any().body(request))
         self._fleet = Fleet(settings, at, self._names.named, drained)
         self._members, self._routing = self._fleet.members, self._fleet.routing

@@ -13,6 +13,7 @@ from typing import Any, Final, cast, get_args
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.chat import CURRENT_MODEL, ChatBackend
 from anyclaude.backends.http import Upstream, mapped
+from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.presence import Presence
 from anyclaude.backends.tokens import Counter
 from anyclaude.cluster.node import NodeState, Report
@@ -48,12 +49,19 @@ PROFILE: Final = Profile(
 class NodeBackend(ChatBackend):
     """One node, which has one model."""
 
-    def __init__(self, node: Node, model: str | None, deadlines: Deadlines, changes: Changes = NO_CHANGES) -> None:
+    def __init__(
+        self,
+        node: Node,
+        model: str | None,
+        deadlines: Deadlines,
+        changes: Changes = NO_CHANGES,
+        own_words: OwnWords | None = None,
+    ) -> None:
         base = node.url if node.url.endswith("/v1") else f"{node.url}/v1"
         token = node.token.get_secret_value() if node.token else None
         self.node = node
         upstream = Upstream(base, token, deadlines.connect)
-        super().__init__("mlx-cluster", upstream, model or CURRENT_MODEL, PROFILE, deadlines, changes)
+        super().__init__("mlx-cluster", upstream, model or CURRENT_MODEL, PROFILE, deadlines, changes, own_words)
         self._beside = base.removesuffix("/v1")
         self.counter = Counter(upstream, f"{self._beside}/tokenize", "count", _counted)
         self._presence = Presence()

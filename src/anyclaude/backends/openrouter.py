@@ -16,6 +16,7 @@ from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.chat import ChatBackend
 from anyclaude.backends.http import Upstream
 from anyclaude.backends.model_list import ModelList, model_of, names_of, profile_of
+from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.web_search import search_id
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes, known
@@ -51,12 +52,13 @@ class OpenRouterBackend(ChatBackend):
         deadlines: Deadlines,
         home: Path,
         changes: Changes = NO_CHANGES,
+        own_words: OwnWords | None = None,
     ) -> None:
         if settings.api_key is None:
             raise SetupError(f"OpenRouter needs a key: get one at {_KEYS_PAGE} and set OPENROUTER_API_KEY")
         key = settings.api_key.get_secret_value()
         upstream = Upstream(settings.url, key, deadlines.connect, headers=_attribution(settings), through_proxies=True)
-        super().__init__("openrouter", upstream, model or settings.model, PROFILE, deadlines, changes)
+        super().__init__("openrouter", upstream, model or settings.model, PROFILE, deadlines, changes, own_words)
         self._chosen = _chosen_fields(settings)
         self._has_stand_ins = bool(settings.models)
         self._list = ModelList(upstream, home, settings.model_list_hours)

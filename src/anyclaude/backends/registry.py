@@ -9,9 +9,11 @@ from anyclaude.backends.documents import Documents, ReadPdf
 from anyclaude.backends.lmstudio import LMStudioBackend
 from anyclaude.backends.mlx_cluster import MlxClusterBackend
 from anyclaude.backends.openrouter import OpenRouterBackend
+from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.router import Router
 from anyclaude.backends.search_engines import open_engines
 from anyclaude.backends.web_search import WebSearch
+from anyclaude.backends.words_file import WordsFile
 from anyclaude.config.drained import Drained
 from anyclaude.config.model import Mode, Settings
 from anyclaude.config.routes import fallbacks, routes_of
@@ -60,17 +62,20 @@ def options_of(mode: Mode, settings: Settings) -> Options:
 
 
 def _lmstudio(settings: Settings, model: str | None) -> Backend:
-    return LMStudioBackend(settings.backends.lmstudio, model, settings.deadlines, settings.profiles)
+    words = _own_words(settings)
+    return LMStudioBackend(settings.backends.lmstudio, model, settings.deadlines, settings.profiles, words)
 
 
 def _mlx_cluster(settings: Settings, model: str | None) -> Backend:
     drained = Drained(settings.home).addresses
-    return MlxClusterBackend(settings.backends.mlx_cluster, model, settings.deadlines, settings.profiles, drained)
+    chosen, words = settings.backends.mlx_cluster, _own_words(settings)
+    return MlxClusterBackend(chosen, model, settings.deadlines, settings.profiles, drained, words)
 
 
 def _openrouter(settings: Settings, model: str | None) -> Backend:
     chosen = settings.backends.openrouter
-    return OpenRouterBackend(chosen, model, settings.deadlines, settings.home, settings.profiles)
+    words = _own_words(settings)
+    return OpenRouterBackend(chosen, model, settings.deadlines, settings.home, settings.profiles, words)
 
 
 def _claude(settings: Settings, model: str | None) -> Backend:
@@ -78,6 +83,10 @@ def _claude(settings: Settings, model: str | None) -> Backend:
     if settings.mode != "claude" and settings.backends.claude.api_key is None:
         raise SetupError("a route leads to Claude, which needs a key: set ANTHROPIC_API_KEY or backends.claude.apiKey")
     return ClaudeBackend(settings.backends.claude, settings.deadlines)
+
+
+def _own_words(settings: Settings) -> OwnWords:
+    return OwnWords(file=WordsFile(settings.home) if settings.keep_own_words else None)
 
 
 _OPEN: Final[Mapping[Mode, Callable[[Settings, str | None], Backend]]] = {

@@ -78,7 +78,11 @@ class ProfileChange(Frozen):
 
 
 class Settings(Frozen):
-    """model: in place of the chosen backend's own. debug: 0 to 3; None: 3 where traces are kept by default, else 0."""
+    """model: in place of the chosen backend's own. debug: 0 to 3; None: 3 where traces are kept by default, else 0.
+
+    keep_own_words: what Claude Code changes in the models' calls is kept in `home`, so that the prompt of a session
+    stays the same behind a new start.
+    """
 
     mode: Mode = "lmstudio"
     port: Annotated[int, Field(ge=0, le=65535)] = 0
@@ -88,6 +92,7 @@ class Settings(Frozen):
     full_tools: bool = False
     skip_setup_check: bool = False
     titles: Titles = "model"
+    keep_own_words: bool = True
     home: Path = Path("~/.anyclaude")
     debug: DebugLevel | None = None
     traces: Traces = Traces()

@@ -39,12 +39,17 @@ def locked(path: Path, deadline: float = LOCK_DEADLINE) -> Iterator[None]:
 
 
 def write_private(path: Path, tree: Mapping[str, object]) -> None:
+    """As JSON to be read by people: all of it or nothing, mode 0600. Raises SetupError."""
+    replace_private(path, json.dumps(tree, indent=2, sort_keys=True).encode())
+
+
+def replace_private(path: Path, content: bytes) -> None:
     """All of it or nothing, mode 0600. Raises SetupError."""
     name = None
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             name = file.name
-            json.dump(tree, file, indent=2, sort_keys=True)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)

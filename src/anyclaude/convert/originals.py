@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from anyclaude.wire.json import decode_lenient
 
-Original = Callable[[str], Mapping[str, Any] | None]
-"""From the id of a call to its input as the model wrote it, where that is known."""
+Original = Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]
+"""From the id of a call, and its input as it came, to the input as the model wrote it, where that is known."""
 
 _CHANGED_DIRECTORY: Final = re.compile(r"""cd (?:"[^"\n]*"|'[^'\n]*'|[^\s;&|]+) && """)
 
@@ -42,9 +42,9 @@ def _are_same(blocks: Iterable[object], others: Iterable[object]) -> bool:
 
 
 def _restored_block(block: Mapping[str, Any], original: Original) -> Mapping[str, Any]:
-    written = original(block["id"]) if block["type"] == "tool_use" else None
-    now = block.get("input")
-    if written is None or not isinstance(now, Mapping) or not says_the_same(written, now):
+    now = block.get("input") if block["type"] == "tool_use" else None
+    written = original(block["id"], now) if isinstance(now, Mapping) else None
+    if now is None or written is None or not says_the_same(written, now):
         return block
     return {**block, "input": written}
 

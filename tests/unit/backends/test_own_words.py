@@ -10,22 +10,22 @@ def request(call: str, **written: Any) -> dict[str, Any]:
     return {"messages": [{"role": "assistant", "content": [block]}]}
 
 
-def order(words: OwnWords, call: str) -> list[str]:
-    sent = words.restored(request(call, a=1, b=2))
+async def order(words: OwnWords, call: str) -> list[str]:
+    sent = await words.restored(request(call, a=1, b=2))
     return list(sent["messages"][0]["content"][0]["input"])
 
 
-def test_the_order_of_the_model_comes_back() -> None:
+async def test_the_order_of_the_model_comes_back() -> None:
     words = OwnWords()
     words.keep([("c1", '{"b": 2, "a": 1}'), ("broken", "{"), ("list", "[]")])
-    assert order(words, "c1") == ["b", "a"]
-    assert order(words, "broken") == ["a", "b"]
+    assert await order(words, "c1") == ["b", "a"]
+    assert await order(words, "broken") == ["a", "b"]
     words.keep([("c1", '{"a": 7}')])
-    assert order(words, "c1") == ["a", "b"], "the id now stands for another call"
+    assert await order(words, "c1") == ["a", "b"], "the id now stands for another call"
 
 
-def test_the_oldest_makes_room() -> None:
+async def test_the_oldest_makes_room() -> None:
     words = OwnWords(most_bytes=40)
     for number in range(4):
         words.keep([(f"c{number}", '{"b": 2, "a": 1}')])
-    assert [order(words, f"c{number}")[0] for number in range(4)] == ["a", "a", "b", "b"]
+    assert [(await order(words, f"c{number}"))[0] for number in range(4)] == ["a", "a", "b", "b"]

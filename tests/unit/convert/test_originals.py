@@ -53,7 +53,7 @@ def request(*inputs: dict[str, Any]) -> dict[str, Any]:
 def test_the_models_own_words_go_back_and_nothing_else_changes() -> None:
     asked = request({"command": "ls", "description": "List"}, {"command": "rm"})
     originals = {"c0": {"description": "List", "command": "ls"}, "c1": {"command": "other"}}
-    back = restored(asked, originals.get)
+    back = restored(asked, lambda call, now: originals.get(call))
     written = [block["input"] for block in back["messages"][1]["content"]]
     assert list(written[0]) == ["description", "command"]
     assert written[1] == {"command": "rm"}, "what is not the same stays as the client says"
@@ -62,4 +62,4 @@ def test_the_models_own_words_go_back_and_nothing_else_changes() -> None:
 
 def test_a_request_without_known_calls_is_the_very_same() -> None:
     asked = request({"command": "ls"})
-    assert restored(asked, lambda call: None) is asked
+    assert restored(asked, lambda call, now: None) is asked
