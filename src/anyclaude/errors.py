@@ -9,6 +9,7 @@
     │   ├── Forbidden            403
     │   ├── NotFound             404
     │   ├── MethodNotAllowed     405
+    │   ├── RequestTooSlow       408
     │   └── RequestTooLarge      413
     ├── UpstreamError            the server called did not do its part
     │   ├── UpstreamUnreachable  502, nothing listens there
@@ -102,6 +103,13 @@ class NotFound(ClientError):
 
 class MethodNotAllowed(ClientError):
     status = 405
+    kind = "invalid_request_error"
+
+
+class RequestTooSlow(ClientError):
+    """The request did not come whole in time. Claude Code sends it again."""
+
+    status = 408
     kind = "invalid_request_error"
 
 

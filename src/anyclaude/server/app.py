@@ -22,6 +22,7 @@ from anyclaude.errors import (
     RequestTooLarge,
 )
 from anyclaude.server import answers, endpoints, messages, passthrough
+from anyclaude.server.connections import PATIENT, Patience
 from anyclaude.server.drain import Drain
 from anyclaude.server.figures import CountingRecording, Figures
 from anyclaude.server.guards import PRECONNECT, Guards
@@ -32,6 +33,7 @@ from anyclaude.server.keys import (
     GUARDS,
     METRICS,
     MODE,
+    PATIENCE,
     RECORDING,
     REDACTOR,
     REQUEST_ID,
@@ -75,6 +77,7 @@ def create_app(
     silence: float = answers.SILENCE,
     recording: Recording | None = None,
     launched: Launched = UNKNOWN,
+    patience: Patience = PATIENT,
 ) -> web.Application:
     """The proxy in front of one backend. Every request must carry the token.
 
@@ -85,6 +88,7 @@ def create_app(
     _set_figures(app, recording or NoRecording(), launched, token)
     app[DRAIN] = Drain()
     app[SILENCE] = silence
+    app[PATIENCE] = patience
     app[GUARDS] = Guards(token, LARGEST_REQUEST)
     for path in PRECONNECT:
         app.router.add_head(path, endpoints.preconnect)
@@ -141,6 +145,7 @@ async def _answered(request: web.Request, handler: _Next) -> web.StreamResponse:
 
 def _refusal(request: web.Request, error: AnyclaudeError) -> web.Response:
     log.info("%s %s -> %d: %s", request.method, request.path, error.status, error.message)
+    error.message = request.app[REDACTOR].text(error.message)  # it may quote a model server
     request[FAILURE] = error.message
     headers = {**error.headers, "request-id": request[REQUEST_ID]}
     body = encode(error.body(request[REQUEST_ID]))

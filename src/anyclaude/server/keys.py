@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from anyclaude.backends.router import Router
+from anyclaude.server.connections import Patience
 from anyclaude.server.drain import Drain
 from anyclaude.server.figures import Figures
 from anyclaude.server.guards import Guards
@@ -17,6 +18,7 @@ RECORDING: Final = web.AppKey("recording", Recording)
 GUARDS: Final = web.AppKey("guards", Guards)
 DRAIN: Final = web.AppKey("drain", Drain)
 SILENCE: Final = web.AppKey("silence", float)
+PATIENCE: Final = web.AppKey("patience", Patience)
 MODE: Final = web.AppKey("mode", str)
 FIGURES: Final = web.AppKey("figures", Figures)
 METRICS: Final = web.AppKey("metrics", Metrics)

@@ -14,8 +14,19 @@ from anyclaude.convert.message import MessageFold, MessageWriter
 from anyclaude.convert.validate import validate_request
 from anyclaude.errors import AnyclaudeError, InternalError, Overloaded, UpstreamBroken
 from anyclaude.server.answers import StreamAnswer
-from anyclaude.server.keys import DRAIN, FAILURE, GUARDS, RECORDER, RECORDING, REQUEST_ID, ROUTER, SILENCE
+from anyclaude.server.keys import (
+    DRAIN,
+    FAILURE,
+    GUARDS,
+    RECORDER,
+    RECORDING,
+    REDACTOR,
+    REQUEST_ID,
+    ROUTER,
+    SILENCE,
+)
 from anyclaude.server.passthrough import count_directly, pass_through, raw_request
+from anyclaude.server.uploads import read_whole
 from anyclaude.wire.events import Failed
 from anyclaude.wire.json import decode_object, encode
 
@@ -26,7 +37,7 @@ _INCOMPLETE = "the answer ended before it was complete"
 
 async def messages(request: web.Request) -> web.StreamResponse:
     """Answer a Messages request, streaming or not, with one and the same conversion."""
-    raw = await request.read()
+    raw = await read_whole(request)
     body = decode_object(raw)
     request[RECORDER] = request.app[RECORDING].begin(request[REQUEST_ID], request.path_qs, request.headers, body)
     router, caller = request.app[ROUTER], _caller(request, raw)
@@ -44,7 +55,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
 
 async def count_tokens(request: web.Request) -> web.StreamResponse:
     """POST /v1/messages/count_tokens. A 404 here would make Claude Code count with completions instead."""
-    raw = await request.read()
+    raw = await read_whole(request)
     body = decode_object(raw)
     router, caller = request.app[ROUTER], _caller(request, raw)
     if router.relays(plan := router.plan(body, caller)):
@@ -82,6 +93,7 @@ async def _stream(
 
 async def _fail(request: web.Request, answer: StreamAnswer, error: AnyclaudeError) -> None:
     """End an answer that has begun in an error, unless it is whole already."""
+    error.message = request.app[REDACTOR].text(error.message)  # it may quote a model server
     if not answer.over:
         request[FAILURE] = error.message
     await answer.write([Failed(error)])

@@ -23,7 +23,7 @@ from anyclaude.convert.foreign import fit_for_claude
 from anyclaude.errors import AnyclaudeError, MethodNotAllowed, NotFound, UpstreamError
 from anyclaude.server.guards import PRECONNECT
 from anyclaude.server.keys import DRAIN, FAILURE, GUARDS, RECORDER, ROUTER
-from anyclaude.server.uploads import Upload, is_held
+from anyclaude.server.uploads import Upload, is_held, read_whole
 from anyclaude.server.watch import StreamWatch, Watch, WholeWatch
 from anyclaude.trace.record import NoRecording, Recorder
 from anyclaude.wire.json import encode
@@ -68,7 +68,7 @@ async def relay_other(request: web.Request) -> web.StreamResponse:
     target = replace(plan.candidates[0], model=None)  # what is no Messages request gets no model put into it
     only = replace(plan, candidates=(target,))
     headers = request.app[GUARDS].without_token(tuple(request.headers.items()))
-    raw = raw_request(request, headers, await request.read() if is_held(request) else b"")
+    raw = raw_request(request, headers, await read_whole(request) if is_held(request) else b"")
     if is_held(request):
         return await count_directly(request, router, only, {}, Caller(raw=raw))
     upload = Upload(request)

@@ -16,8 +16,8 @@ from anyclaude.backends.base import Backend
 from anyclaude.config.running import Running, listed
 from anyclaude.errors import SetupError
 from anyclaude.server.app import UNKNOWN, Launched, create_app
+from anyclaude.server.connections import PATIENT, Patience, Runner
 from anyclaude.server.keys import DRAIN
-from anyclaude.server.unreadable import Runner
 from anyclaude.trace.record import Recording
 
 log = logging.getLogger(__name__)
@@ -46,18 +46,20 @@ async def serving(
     drain: float = 10.0,
     recording: Recording | None = None,
     launched: Launched = UNKNOWN,
+    patience: Patience = PATIENT,
 ) -> AsyncIterator[Address]:
     """Serve the backend on loopback for as long as the block lasts.
 
     port: 0 takes a free one. drain: seconds that answers under way get to finish when the block is left; after
-    them they end in an error. recording: where traces go. The backend is closed in the end. While it serves, and no
-    longer, others of this person's programs find it, if `launched` says where. Raises SetupError when the port is
-    taken.
+    them they end in an error. recording: where traces go. patience: with clients. The backend is closed in the end.
+    While it serves, and no longer, others of this person's programs find it, if `launched` says where. Raises
+    SetupError when the port is taken.
     """
     logging.getLogger("aiohttp.server").addFilter(_in_one_line)
-    app = create_app(backend, token, recording=recording, launched=launched)
+    app = create_app(backend, token, recording=recording, launched=launched, patience=patience)
     runner = Runner(
         app,
+        patience,
         handler_cancellation=True,  # a client that leaves cancels its request, and with it the upstream
         access_log=None,
         shutdown_timeout=1.0,
