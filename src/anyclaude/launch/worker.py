@@ -29,7 +29,8 @@ from anyclaude.launch.env import without_foreign_keys
 log = logging.getLogger(__name__)
 
 NEEDED: Final = ("fastapi", "uvicorn", "mlx_lm")
-COMMAND: Final = (sys.executable, "-m", "mlx_worker", "--host", "127.0.0.1", "--port", "0", "--exit-with-stdin")
+COMMAND: Final = (sys.executable, "-P", "-m", "mlx_worker", "--host", "127.0.0.1", "--port", "0", "--exit-with-stdin")
+"""`-P`: nothing is imported from the working directory, which may be a stranger's repository."""
 
 LISTEN_DEADLINE: Final = 1800.0
 """Seconds until it listens. Fetching a model may be part of it."""

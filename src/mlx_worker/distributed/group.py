@@ -22,7 +22,7 @@ from mlx_worker import blas
 from mlx_worker.distributed.hostfile import Host, Hostfile, HostfileError
 from mlx_worker.distributed.orders import CANNOT_SERVE, CONTROL, END, LISTENING, LOST, PULSE, Seat
 
-PROGRAM = ("-m", "mlx_worker.distributed.rank")
+PROGRAM = ("-P", "-m", "mlx_worker.distributed.rank")
 SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR")
 ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
 SECRETS = ("MLX_WORKER_TOKEN",)

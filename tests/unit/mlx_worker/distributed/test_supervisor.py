@@ -88,7 +88,7 @@ def test_what_a_split_model_cannot_have_is_refused(plan: Plan) -> None:
 
 
 def test_a_rank_here_and_a_rank_elsewhere() -> None:
-    program = [sys.executable, "-m", "mlx_worker.distributed.rank"]
+    program = [sys.executable, "-P", "-m", "mlx_worker.distributed.rank"]
     variables = {"MLX_METAL_FAST_SYNCH": "1", "ODD": "a b;c"}
     assert command_of(Host(ssh="127.0.0.1"), variables) == program
     *_, host, remote = command_of(Host(ssh="me@mac2"), variables)
