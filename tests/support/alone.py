@@ -40,7 +40,7 @@ _GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914  # SIOCGIFFLAGS, SIOCSIFFLAGS
 
 @dataclass(frozen=True)
 class Alone:
-    """text: what Claude Code said at last. ours, claudes: peers beyond loopback that processes of ours and its own tried.
+    """text: what Claude Code said at last. ours, claudes: peers beyond loopback that our processes and its own tried.
 
     names: that were asked for, by anybody. asked: whether one of ours did. loopback: how often ours connected to
     loopback, as a sign that calls were noted.
@@ -115,13 +115,16 @@ class _Names(asyncio.DatagramProtocol):
 
 
 async def _name_server(folder: Path) -> _Names:
-    """Ask this one, and no other, for the rest of this namespace's life."""
-    own = folder / "resolv.conf"
-    own.write_text("nameserver 127.0.0.1\noptions attempts:1 timeout:2\n")
-    subprocess.run(["mount", "--bind", own, Path("/etc/resolv.conf").resolve()], check=True)
+    _resolve_here(folder / "resolv.conf")
     loop = asyncio.get_running_loop()
     _, names = await loop.create_datagram_endpoint(_Names, ("127.0.0.1", _DNS))
     return names
+
+
+def _resolve_here(own: Path) -> None:
+    """Ask the name server on loopback, and no other, for the rest of this namespace's life."""
+    own.write_text("nameserver 127.0.0.1\noptions attempts:1 timeout:2\n")
+    subprocess.run(["mount", "--bind", own, Path("/etc/resolv.conf").resolve()], check=True)
 
 
 def _loopback_up() -> None:
