@@ -1,8 +1,9 @@
 """A program in the role of claude, which does what its last arguments say and tells about it line by line.
 
 `stub_claude(folder)` writes it there and returns its path. Its words: `exit N`, `die SIGNAME`, `show` (arguments,
-environment, terminal as one JSON line), `crash` (raw mode, then SIGKILL), `listen` (says `ready PID`, then every signal
-that it gets; SIGTERM ends it with 7), `stubborn` (as `listen`, but SIGTERM does not end it).
+environment, terminal as one JSON line), `crash SIGNAME` (raw mode, then that signal), `mess N` (raw mode, then exit N),
+`listen` (says `ready PID`, then every signal that it gets; SIGTERM ends it with 7), `stubborn` (as `listen`, but no
+signal ends it), `strike SIGNAME` (that signal to whoever started it, at once; then it waits for one itself).
 """
 
 import sys
@@ -52,7 +53,12 @@ def typed():
     except OSError:  # the terminal is gone
         return ""
 
-word = next(w for w in sys.argv[1:] if w in ("exit", "die", "show", "crash", "listen", "stubborn"))
+def mess():
+    tty.setraw(0)
+    os.write(1, b"\\x1b[?25lraw\\r\\n")
+
+words = ("exit", "die", "show", "crash", "mess", "listen", "stubborn", "strike")
+word = next(w for w in sys.argv[1:] if w in words)
 last = sys.argv[-1]
 if word == "exit":
     sys.exit(int(last))
@@ -61,9 +67,15 @@ elif word == "die":
 elif word == "show":
     show()
 elif word == "crash":
-    tty.setraw(0)
-    os.write(1, b"\\x1b[?25lraw\\r\\n")
-    os.kill(os.getpid(), signal.SIGKILL)
+    mess()
+    os.kill(os.getpid(), signal.Signals[last])
+elif word == "mess":
+    mess()
+    sys.exit(int(last))
+elif word == "strike":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getppid(), signal.Signals[last])
+    signal.pause()
 else:
     listen(word == "listen")
 """

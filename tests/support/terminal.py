@@ -54,12 +54,24 @@ class Session:
         self.screen = _Heard(master)
         self.shell = _Heard(reports)
         self.job = 0
+        self._closed = False
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
     def resize(self, rows: int, columns: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def close(self) -> None:
+        """What closing the window does."""
+        asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+        self._closed = True
+
+    def end(self) -> None:
+        """Let the terminal go, if that was not done."""
+        if not self._closed:
+            self.close()
 
     def foreground(self) -> None:
         """What `fg` does."""
@@ -90,9 +102,9 @@ async def on_terminal(command: Sequence[str], environ: Mapping[str, str], cwd: P
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
         await asyncio.to_thread(started.wait)
-        for descriptor in (master, reports):
-            asyncio.get_running_loop().remove_reader(descriptor)
-        for descriptor in (master, reports, orders):
+        session.end()
+        asyncio.get_running_loop().remove_reader(reports)
+        for descriptor in (reports, orders):
             os.close(descriptor)
 
 

@@ -1,6 +1,6 @@
 """The command `anyclaude`.
 
-Asking for help or the version must not cost the import of pydantic, aiohttp and httpx (half a second on a slow
+Asking for help or the version must not cost the import of pydantic and aiohttp (half a second on a slow
 machine), so this module knows the arguments alone and loads the rest of the program by name, here and nowhere else.
 """
 
@@ -18,10 +18,13 @@ from anyclaude.errors import SetupError
 PROGRAM = "anyclaude.cli.run"
 SUBCOMMANDS: Final = {"trace": "anyclaude.cli.trace", "cluster": "anyclaude.cli.cluster"}
 _STDOUT: Final = 1
+INTERRUPTED: Final = 130
+"""As a shell tells the death by SIGINT."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments ask, and return the exit code. Who stops reading what we print has seen enough."""
+    """Do what the arguments ask, and return the exit code. Who stops reading what we print has seen enough, and who
+    presses Ctrl-C, be it while the program loads, is not shown where it was."""
     try:
         code = _done(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -32,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_stdout_go()
         say(f"cannot write to standard output: {error.strerror}")
         return SETUP_FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code
 
 

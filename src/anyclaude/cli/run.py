@@ -28,6 +28,7 @@ from anyclaude.config.schema import schema_text
 from anyclaude.config.secrets import secrets_of
 from anyclaude.config.trust import trust
 from anyclaude.errors import AnyclaudeError
+from anyclaude.launch.descriptors import take_descriptors
 from anyclaude.launch.pdf import PdfReading
 from anyclaude.launch.session import Parts, launch_token, session
 from anyclaude.launch.signals import Interrupted
@@ -122,6 +123,7 @@ _TASKS: Final = {
 
 
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
+    take_descriptors()
     with _recording(settings, screen) as recording, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         launched = Launched(settings.mode, settings.home, secrets_of(settings, os.environ))
         parts = Parts(

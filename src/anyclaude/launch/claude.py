@@ -6,6 +6,7 @@ resizing reach it without us. What is left for us:
 - Signals that the terminal sends go to the whole group; we only survive them. Signals sent to us alone are handed on.
 - When claude stops, we stop, so that the shell sees its job stopped; when we are continued, claude is.
 - Its exit code is ours; death by signal n is 128+n.
+- Should we be killed, it is ended too (`launch.orphan`).
 
 `os.waitpid(WUNTRACED)` in a thread does the waiting: it tells of stops as well as of the end, on Linux and macOS, and
 leaves the event loop's own child watching alone (asyncio and uvloop hide stops).
@@ -22,11 +23,15 @@ from typing import Final
 
 from anyclaude.errors import SetupError
 from anyclaude.launch import terminal
+from anyclaude.launch.orphan import no_orphan
 from anyclaude.launch.signals import Signals
 
 VARIABLE: Final = "ANYCLAUDE_CLAUDE"
 GRACE: Final = 5.0
 """Seconds from the first SIGTERM or SIGHUP to SIGKILL."""
+
+_HEARD: Final = 0.001
+"""Seconds in which the event loop tells of a signal that is already there."""
 
 # Python ignores these; a program that we start must not inherit that.
 _NOT_IGNORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -50,10 +55,11 @@ async def run_claude(
     command: Sequence[str], environ: Mapping[str, str], signals: Signals, *, grace: float = GRACE
 ) -> int:
     """Start it, wait for its end, and return the exit code for ours. Raises SetupError if it cannot be started."""
+    await asyncio.sleep(_HEARD)  # a Ctrl-C before claude is there to hear it is for us
     saved = terminal.save()
     child = _Child(grace)
-    with signals.to(child.receive, signal.SIGQUIT, signal.SIGTSTP, signal.SIGCONT):
-        child.start(command, environ)
+    with signals.to(child.receive, signal.SIGQUIT, signal.SIGTSTP, signal.SIGCONT), no_orphan() as known:
+        known(child.start(command, environ))
         try:
             code = await child.ended
         finally:
@@ -77,12 +83,14 @@ class _Child:
         """Set to the exit code. Shielded: who waits may be cancelled, the child's end still counts."""
         return asyncio.shield(self._exit)
 
-    def start(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    def start(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
+        """Its process id."""
         try:
             self._pid = os.posix_spawn(command[0], list(command), dict(environ), setsigdef=_NOT_IGNORED)
         except OSError as error:
             raise SetupError(f"cannot start {command[0]}: {error.strerror}") from error
         threading.Thread(target=self._watch, args=(self._pid,), name="claude-waiter", daemon=True).start()
+        return self._pid
 
     def receive(self, number: int) -> None:
         """A signal that reached us."""
@@ -107,7 +115,8 @@ class _Child:
 
     def _terminate(self, number: int) -> None:
         if self._deadline is not None:
-            self._send(signal.SIGKILL)
+            if number != signal.SIGHUP:
+                self._send(signal.SIGKILL)
             return
         self._send(number)
         self._send(signal.SIGCONT)  # a stopped process would not hear it

@@ -2,6 +2,8 @@
 
 Until claude runs, and in proxy-only mode, a signal unwinds the session (what is open is drained and closed), and a
 second one ends the program at once. While claude runs, `launch.claude` hears them instead.
+
+A second SIGHUP says nothing new: of a terminal that is closed, the shell and the system tell us one after the other.
 """
 
 import asyncio
@@ -67,6 +69,8 @@ async def interruptible(signals: Signals, work: Coroutine[Any, Any, T]) -> T:
     caught: list[int] = []
 
     def receive(number: int) -> None:
+        if caught and number == signal.SIGHUP:
+            return
         if caught:
             os._exit(128 + number)
         caught.append(number)

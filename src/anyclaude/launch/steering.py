@@ -8,9 +8,10 @@ alone: CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST, which serves the other modes, makes
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from anyclaude.errors import SetupError
 from anyclaude.launch.fit import SUBCOMMANDS
 
 
@@ -18,15 +19,28 @@ from anyclaude.launch.fit import SUBCOMMANDS
 def steered(arguments: Sequence[str], variables: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """The arguments, with a settings file for these variables, which only we can read and which goes with the block.
 
-    The person's own `--settings` and Claude Code's subcommands are left as they are.
+    The person's own `--settings` and Claude Code's subcommands are left as they are. Raises SetupError when there is no
+    place for the file.
     """
     given = tuple(arguments)
     own = any(argument == "--settings" or argument.startswith("--settings=") for argument in given)
     if own or (given and given[0] in SUBCOMMANDS):
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="anyclaude-") as folder:  # 0700
-        settings = Path(folder) / "settings.json"
-        settings.write_text(json.dumps({"env": dict(variables)}))
-        settings.chmod(0o600)
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="anyclaude-", ignore_cleanup_errors=True))
+            settings = _written(Path(folder), {"env": dict(variables)})
+        except OSError as error:
+            raise SetupError(
+                f"claude's settings cannot be kept in a temporary folder ({error.strerror}): make room, or set TMPDIR"
+            ) from error
         yield ("--settings", str(settings), *given)
+
+
+def _written(folder: Path, settings: Mapping[str, object]) -> Path:
+    """For us alone, as the folder is."""
+    path = folder / "settings.json"
+    path.touch(0o600)
+    path.write_text(json.dumps(settings))
+    return path

@@ -1,60 +1,18 @@
 """`anyclaude --proxy-only`: two lines on stdout, then a server that drains when it is told to end."""
 
 import asyncio
-import json
 import os
 import signal
 import stat
 from pathlib import Path
-from typing import Self
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from tests.support.children import ANYCLAUDE, bare_environment, child, run
+from tests.support.draining import refused
+from tests.support.held_upstream import QUESTION, HeldUpstream
 from tests.support.openai_upstream import OpenAIUpstream
-
-QUESTION = {"model": "x", "max_tokens": 10, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-
-
-def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
-
-
-class HeldUpstream:
-    """An upstream that says one word, and the rest when it is released."""
-
-    def __init__(self) -> None:
-        self.released = asyncio.Event()
-        app = web.Application()
-        app.router.add_get("/v1/models", self._models)
-        app.router.add_post("/v1/chat/completions", self._complete)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
-
-    async def _models(self, _: web.Request) -> web.Response:
-        return web.json_response({"data": [{"id": "held"}]})
-
-    async def _complete(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        await response.write(chunk({"content": "one "}))
-        await self.released.wait()
-        await response.write(chunk({"content": "two"}) + chunk({}, "stop") + b"data: [DONE]\n\n")
-        return response
 
 
 def client_with(token: str) -> aiohttp.ClientSession:
@@ -132,17 +90,6 @@ async def test_a_second_signal_does_not_wait_for_the_answer(home: Path) -> None:
                     await answer.read()
             await started.communicate()
             assert started.returncode == 130
-
-
-async def refused(url: str) -> None:
-    """Until the port does not accept any more: the draining has begun."""
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-        except OSError:
-            return
-        writer.close()
-        await writer.wait_closed()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.children import ANYCLAUDE, bare_environment
 from tests.support.openai_upstream import OpenAIUpstream
+from tests.support.pids import state
 from tests.support.stub_claude import stub_claude
 from tests.support.terminal import Session, on_terminal
 
@@ -113,7 +114,7 @@ async def test_a_stop_sent_to_one_stops_both(person: Person, to_claude: bool) ->
 
 
 async def test_a_crash_leaves_the_terminal_as_it_was(person: Person) -> None:
-    async with person.types("crash") as session:
+    async with person.types("crash", "SIGKILL") as session:
         await session.screen.expect("raw")
         await session.shell.expect("modes kept\nexited 137\n")
         await session.screen.expect("\x1b[?25h")
@@ -147,9 +148,3 @@ async def test_ctrl_c_before_claude_runs_ends_us_quietly(person: Person) -> None
         await session.shell.expect("modes kept\nexited 130\n")
         assert "Traceback" not in session.screen.text
         await left.wait()
-
-
-def state(pid: int) -> str:
-    """The process state of `ps`: T is stopped."""
-    with os.popen(f"ps -o state= -p {pid}") as ps:
-        return ps.read().strip()[:1]

@@ -12,6 +12,7 @@ from anyclaude.backends.base import ModelInfo
 from anyclaude.errors import SetupError
 from anyclaude.launch import worker
 from anyclaude.launch.worker import local_worker, wait_ready
+from tests.support.pids import state
 from tests.support.stub_worker import PROGRAM
 
 
@@ -34,11 +35,7 @@ def stub(word: str) -> list[str]:
 
 def states(pids: str) -> list[str]:
     """The state of each process in the file as `ps` says it, "" for one that does not exist."""
-    found = []
-    for pid in Path(pids).read_text().split():
-        with os.popen(f"ps -o state= -p {int(pid)}") as ps:
-            found.append(ps.read().strip()[:1])
-    return found
+    return [state(int(pid)) for pid in Path(pids).read_text().split()]
 
 
 def gone(pids: str) -> bool:
