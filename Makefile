@@ -72,6 +72,7 @@ hooks: ## let git run the checks before commits and pushes
 lock: $(UV) ## write the requirements files anew
 	$(COMPILE) --upgrade pyproject.toml --extra worker --group build -o requirements/run.txt
 	$(COMPILE) --upgrade pyproject.toml --extra worker --group build --group dev -c requirements/run.txt -o requirements/dev.txt
+	echo 'uv==0.13.9' | $(COMPILE) - -o requirements/lock.txt
 	echo "mkl>=2026; sys_platform == 'linux' and platform_machine == 'x86_64'" | $(COMPILE) --upgrade - -o requirements/blas.txt
 
 clean: ## remove everything that was installed or built here
@@ -110,6 +111,6 @@ $(CLAUDE_CODE): requirements/claude-code/package-lock.json
 	@npm_config_update_notifier=false npm ci --prefix .cache/claude-code --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-$(UV):
-	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet 'uv==0.13.9'
+$(UV): requirements/lock.txt
+	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet --disable-pip-version-check $(LOCKED) -r $<
 	@touch $@
