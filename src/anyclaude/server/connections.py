@@ -90,7 +90,12 @@ class _Protocol(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """What is left of an answer may wait in the transport though nobody waits for it any more."""
+        """What is left of an answer may wait in the transport though nobody waits for it any more.
+
+        An exception as the answer is one of aiohttp's own that no middleware saw, such as its 417.
+        """
+        if isinstance(resp, web.HTTPException):
+            resp = _told(InvalidRequest(f"the request is refused: {resp.reason}"), resp.status)
         finished = await super().finish_response(request, resp, start_time)
         self._watch()
         return finished
@@ -111,9 +116,7 @@ class _Protocol(web.RequestHandler):
         error: AnyclaudeError = InternalError("anyclaude failed on this request; its log has the details")
         if status < 500:
             error = InvalidRequest("this is not a request in HTTP/1.1; its connection is closed")
-        response = web.Response(body=encode(error.body()), status=status, content_type="application/json")
-        response.force_close()
-        return response
+        return _told(error, status)
 
     def _expects_a_head(self) -> bool:
         return self._request_count == 0 or (self._waiter is not None and not self._waiter.done())
@@ -140,6 +143,12 @@ class _Protocol(web.RequestHandler):
 def _cancel(timer: asyncio.TimerHandle | None) -> None:
     if timer is not None:
         timer.cancel()
+
+
+def _told(error: AnyclaudeError, status: int) -> web.Response:
+    response = web.Response(body=encode(error.body()), status=status, content_type="application/json")
+    response.force_close()
+    return response
 
 
 def _whole(error: AnyclaudeError) -> bytes:
