@@ -72,7 +72,7 @@ def resolve(path_or_id: str | None, progress: Progress = say) -> Path:
     """
     if path_or_id is None:
         return default_model(progress)
-    path = Path(path_or_id).expanduser()
+    path = Path(os.path.expanduser(path_or_id))  # as it stands where `~user` is nobody
     if path.is_dir():
         if wrong := fault(path):
             raise ModelUnavailable(f"the model folder {path} {wrong}: fetch it again, or choose another")

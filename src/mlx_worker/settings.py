@@ -1,5 +1,6 @@
 """What can be set, from the environment, once: a frozen value that validates itself."""
 
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -54,7 +55,7 @@ def default_prefill_chunk() -> int:
 
 def _folder(value: object) -> object:
     """An absolute path, `~` allowed. What is relative would depend on where the worker was started."""
-    path = Path(value).expanduser() if isinstance(value, str) else value
+    path = Path(os.path.expanduser(value)) if isinstance(value, str) else value
     if isinstance(path, Path) and not path.is_absolute():
         raise ValueError(f"give an absolute path, not {str(path)!r}")
     return path
