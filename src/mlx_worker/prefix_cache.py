@@ -5,11 +5,13 @@ tokens and the key before it, so that equal keys mean equal prefixes. A lookup h
 until no entry goes on, then compares the few candidates there token by token: O(n), however many entries there are.
 Keys only find candidates: what is handed out was compared in full.
 
-When the budget (bytes, entries) is passed, the least recently used entry goes. Prompts count as used somewhat later
+When the budget (bytes, entries) is passed, what another entry serves as well goes first, as a conversation's state does
+its system prompt: that costs nobody anything. Then goes the least recently used. Prompts count as used somewhat later
 than they were, system prompts much later: answers go before prompts before system prompts, until those are old. The
 newest entry, which is what the next request will ask for, never goes, and those of active sessions go last.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -170,8 +172,19 @@ class PrefixCache(Generic[KV]):
         self._uses += 1
         return self._uses
 
-    def _worth(self, entry: Entry[KV]) -> tuple[bool, int]:
-        return entry.session in self.active, entry.used + GRACE[entry.kind]
+    def _worth(self, entry: Entry[KV]) -> tuple[bool, bool, int]:
+        alone = len(entry) - self._served_by_others(entry) >= SHORTEST_HIT
+        return alone, entry.session in self.active, entry.used + GRACE[entry.kind]
+
+    def _served_by_others(self, entry: Entry[KV]) -> int:
+        """Tokens of it that are left when it goes. Who shares a block shares all before it, so the last is bisected."""
+        reaching: Callable[[int], dict[bytes, Entry[KV]]] = lambda depth: self._nodes[entry.keys[depth]].reaching  # noqa: E731
+        depth = bisect_left(range(len(entry.keys)), True, key=lambda depth: len(reaching(depth)) < 2) - 1
+        begin, end = max(depth, 0) * BLOCK * WIDTH, (depth + 1) * BLOCK * WIDTH
+        rest = entry.packed[begin:end]
+        others = [other for other in reaching(depth).values() if other is not entry] if depth >= 0 else []
+        shares = (depth * BLOCK + shared_tokens(rest, other.packed[begin:end], 0) for other in others)
+        return max((other.usable(shared) for other, shared in zip(others, shares, strict=True)), default=0)
 
     def _keys_after_root(self, packed: bytes) -> Iterator[bytes]:
         key, step = self._root, BLOCK * WIDTH

@@ -185,7 +185,7 @@ def test_a_longer_conversation_replaces_its_own_beginning_but_not_the_system_pro
     put(cache, LONG[:50], kind="system")
     put(cache, LONG[:100], kind="user")
     put(cache, LONG)
-    assert [len(entry) for entry in cache] == [len(LONG), 50]
+    assert [len(entry) for entry in cache] == [50, len(LONG)]
 
 
 def test_a_conversation_that_cannot_be_cut_back_keeps_the_cuts_of_its_last_turns() -> None:
@@ -236,6 +236,38 @@ def test_what_active_sessions_left_goes_last() -> None:
     assert put(cache, [3] * 40) == [[2] * 40]
     assert put(cache, [4] * 40, session="mine") == [[3] * 40]
     assert put(cache, [5] * 40) == [[1] * 40]
+
+
+def test_what_another_serves_as_well_goes_first() -> None:
+    """A system prompt that a conversation begins with, however much later system prompts go otherwise."""
+    one, other, new = LONG + [1] * 40, LONG + [2] * 40, [9] * 40
+    cache = cache_of(max_entries=3)
+    put(cache, LONG, kind="system")
+    put(cache, one, session="one")
+    put(cache, [3] * 40)
+    assert put(cache, new) == [LONG]
+    assert length(cache, other) == len(LONG)
+
+
+@pytest.mark.parametrize(("ends", "first"), [([50, 80], 50), ([60, 80], 80)])
+def test_a_state_that_cannot_be_cut_back_to_a_system_prompt_does_not_serve_it(ends: list[int], first: int) -> None:
+    cache = cache_of()
+    put(cache, LONG[:50], ends=[50], kind="system")
+    put(cache, LONG[:80], ends=ends)
+    assert next(len(entry) for entry in cache) == first
+
+
+@given(st.lists(SEQUENCES, min_size=2, max_size=8))
+def test_what_is_left_without_an_entry_is_what_a_search_finds_then(stored: list[Tokens]) -> None:
+    cache = cache_of()
+    for tokens in stored:
+        put(cache, tokens, kind="system")
+    for entry in list(cache):
+        left = cache._served_by_others(entry)
+        cache.remove(entry)
+        expected = length(cache, [*entry.tokens, 9])
+        assert left == expected or left < SHORTEST_HIT > expected
+        cache.store(entry.tokens, entry.kv, nbytes=1, kind="system")
 
 
 def test_a_system_prompt_that_nobody_sends_any_more_goes_at_last() -> None:

@@ -134,8 +134,8 @@ def test_states_that_cannot_be_cut_back_are_kept_at_the_stable_places() -> None:
     bench = Bench(FakeRunner(cut_back=False))
     answered(bench, [*SYSTEM, *prompt(20, 500)], system_end=40)
     assert [(len(entry), entry.kind, sorted(entry.cuts or ())) for entry in bench.turns.cache] == [
-        (62, "assistant", [40, 59, 62]),
         (40, "system", [40]),
+        (62, "assistant", [40, 59, 62]),
     ]
 
 
@@ -143,7 +143,7 @@ def test_a_state_that_can_take_back_its_latest_chunk_is_not_stopped_for_the_tail
     bench = Bench(FakeRunner(cut_back=False, steps_back=True))
     answered(bench, [*SYSTEM, *prompt(20, 500)], system_end=40)
     assert [len(chunk) for chunk in bench.runner.prefilled] == [16, 16, 8, 16, 3]
-    assert [sorted(entry.cuts or ()) for entry in bench.turns.cache] == [[40, 59, 62], [40]]
+    assert [sorted(entry.cuts or ()) for entry in bench.turns.cache] == [[40], [40, 59, 62]]
     bench.runner.prefilled.clear()
     tail = [1000, 1001, 1002]
     job = bench.ask(Generation(Prompt((*SYSTEM, *prompt(19, 500), *prompt(10, 700), *tail), 40, 69), 100))
