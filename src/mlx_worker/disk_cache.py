@@ -13,6 +13,7 @@ import errno
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -28,6 +29,9 @@ SUFFIX: Final = ".safetensors"
 SHORTEST: Final = 256
 """Tokens: less is computed again sooner than it is read."""
 
+AGAIN_SECONDS: Final = 60.0
+"""After a file could not be written. A state of gigabytes is not tried twice a second on a full disk."""
+
 _LARGEST_HEADER: Final = 64 * 1024 * 1024
 _MOST_FILES: Final = 4096
 
@@ -38,9 +42,18 @@ Load = Callable[[Path], tuple[Any, Mapping[int, Cut] | None]]
 
 
 class DiskCache:
-    """One model's files. save, load: of the runner, which knows arrays. Raises OSError for a folder that is none."""
+    """One model's files. save, load: of the runner, which knows arrays. clock: seconds that never go back. Raises
+    OSError for a folder that is none."""
 
-    def __init__(self, folder: Path, max_bytes: int, fingerprint: str, save: Save, load: Load) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: int,
+        fingerprint: str,
+        save: Save,
+        load: Load,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._all = folder
         self._folder = folder / fingerprint
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,6 +62,7 @@ class DiskCache:
         self._fingerprint = fingerprint
         self._save, self._load = save, load
         self._quota = max_bytes
+        self._clock, self._failed = clock, -AGAIN_SECONDS
         self._index: PrefixCache[Path] = PrefixCache(max_bytes, _MOST_FILES)
         self._index.dropped = lambda entry: entry.kv.unlink(missing_ok=True)
         for file in _oldest_first(self._folder.glob(f"*{SUFFIX}")):
@@ -71,7 +85,9 @@ class DiskCache:
         return known is not None and known.length == len(entry)
 
     def wants(self, entry: Entry[Any]) -> bool:
-        """Whether it is worth a file and fits the quota."""
+        """Whether it is worth a file and fits the quota, and files can be written as far as is known."""
+        if self._clock() < self._failed + AGAIN_SECONDS:
+            return False
         return len(entry) >= SHORTEST and entry.nbytes < self._quota and not self.has(entry)
 
     def put(self, entry: Entry[Any]) -> None:
@@ -86,6 +102,7 @@ class DiskCache:
         except (OSError, RuntimeError) as error:  # mlx tells a full disk as a RuntimeError
             log.warning("a prefix could not be written to %s: %s", self._folder, error)
             temporary.unlink(missing_ok=True)
+            self._failed = self._clock()
             return
         self._enter(file)
 

@@ -15,6 +15,7 @@ from mlx_worker.engine import CachedPrefix
 from mlx_worker.errors import ModelLoadError
 from mlx_worker.inbox import Errand, Inbox
 from mlx_worker.jobs import Figures, Job, Limits
+from mlx_worker.pace import Pace
 from mlx_worker.prefix_list import PrefixList
 from mlx_worker.runner import Runner, RunnerLost
 from mlx_worker.turns import Turns
@@ -31,7 +32,7 @@ class EngineLoop:
     """`load` makes the runner, or raises ModelLoadError. died: told once, with the error, when the engine is dead.
 
     runner, turns: None while the model is loading. listed: what is in the prefix cache, and when that was looked up.
-    beat: when the latest turn began; longest_turn: seconds, of late. Others may read these, and set `stopping`.
+    pace: of its turns. Others may read these, and set `stopping`.
     """
 
     def __init__(
@@ -42,8 +43,7 @@ class EngineLoop:
         self.turns: Turns | None = None
         self.listed: tuple[float, Sequence[CachedPrefix]] = (0.0, ())
         self.stopping = False
-        self.beat = time.monotonic()
-        self.longest_turn = 0.0
+        self.pace = Pace(limits.still_seconds, time.monotonic)
         self._list = PrefixList()
 
     def run(self) -> None:
@@ -101,10 +101,11 @@ class EngineLoop:
             turns.rest()
 
     def _turn(self, turns: Turns) -> None:
-        started = self.beat = time.monotonic()
+        self.pace.begin()
         turns.turn()
+        self.pace.end(turns.doing)
+        turns.doing = ""
         now = time.monotonic()
-        self.longest_turn = max(self.longest_turn * 0.99, now - started)
         if now - self.listed[0] >= LIST_SECONDS or turns.idle:
             self.listed = (now, self._list.look(turns.prefixes))
 

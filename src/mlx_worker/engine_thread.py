@@ -13,9 +13,10 @@ from concurrent.futures import Future
 
 from mlx_worker.engine import CachedPrefix, EngineStatus, Memory, ModelCard
 from mlx_worker.engine_loop import EngineLoop
-from mlx_worker.events import Sink
+from mlx_worker.errors import NotReady
+from mlx_worker.events import Failed, Sink
 from mlx_worker.generation import AnswerShape, Conversation, Generation, Prompt
-from mlx_worker.inbox import Inbox
+from mlx_worker.inbox import HANGS, Inbox
 from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.prompts import build_prompt
 from mlx_worker.runner import Runner
@@ -23,8 +24,12 @@ from mlx_worker.turns import Turns
 
 log = logging.getLogger("mlx_worker")
 
-HUNG_SECONDS = 30.0
 LONGEST_RETRY = 30  # seconds
+LOOK_SECONDS = 0.25
+"""Between two looks whether the engine hangs."""
+PATIENCE_SECONDS = 1.0
+"""For which it may count as hung before those who wait are sent away."""
+GIVEN_UP_SECONDS = 90.0
 
 
 class EngineThread:
@@ -46,6 +51,7 @@ class EngineThread:
         self._inbox = Inbox(limits.max_queue, self._retry_after)
         self._loop = EngineLoop(load, limits, self._inbox, died)
         self._thread = threading.Thread(target=self._loop.run, name="mlx-engine", daemon=True)
+        self._stopped = threading.Event()
 
     @property
     def card(self) -> ModelCard | None:
@@ -55,6 +61,7 @@ class EngineThread:
 
     def start(self) -> None:
         self._thread.start()
+        threading.Thread(target=self._watch, name="mlx-watch", daemon=True).start()
 
     def stop(self, deadline: float) -> None:
         self.drain()
@@ -62,6 +69,7 @@ class EngineThread:
         self._inbox.wake()
         if self._thread.is_alive():
             self._thread.join(deadline)
+        self._stopped.set()
 
     def drain(self) -> None:
         self._inbox.drain()
@@ -71,6 +79,35 @@ class EngineThread:
         log.error("%s", reason)
         self._loop.die(reason, RuntimeError(reason))
 
+    def _watch(self) -> None:
+        """In a thread of its own. Who waits behind an engine that hangs may find another; who is in work may not."""
+        while not self._stopped.wait(LOOK_SECONDS) and self._inbox.state != "dead":
+            over = self._overdue()
+            if over is None:
+                self._inbox.hung = False
+                continue
+            if not self._inbox.hung:
+                log.error("%s: a turn has taken %.1f s", HANGS, self._loop.pace.age)
+            self._inbox.hung = True
+            if over > PATIENCE_SECONDS:
+                self._send_away()
+            if self._loop.pace.age > GIVEN_UP_SECONDS:
+                self.give_up(f"the engine gave no sign of life for {GIVEN_UP_SECONDS:.0f} seconds")
+
+    def _overdue(self) -> float | None:
+        """Seconds for which the engine has counted as hung; None while it does not."""
+        turns = self._loop.turns
+        over = self._loop.pace.age - self._loop.pace.limit(turns.doing if turns else "")
+        return over if over > 0 and self._inbox.state in ("ready", "draining") else None
+
+    def _send_away(self) -> None:
+        error = NotReady(HANGS, retry_after=2)
+        for job in list(self._loop.turns.waiting) if self._loop.turns else ():
+            if not job.cancelled:
+                job.cancelled = True  # should the engine come back, it lets it go
+                job.tell(Failed(error))
+        self._inbox.send_away(error)
+
     # -- how it is ------------------------------------------------------------------------------------------------
 
     def status(self) -> EngineStatus:
@@ -79,7 +116,6 @@ class EngineThread:
         prefilling = list(turns.prefilling) if turns else []
         waiting = list(turns.waiting) if turns else []
         active = sum(not job.warm for job in prefilling) + (len(turns.decoding) if turns else 0)
-        age = time.monotonic() - self._loop.beat
         return EngineStatus(
             state=state,
             reason=self._inbox.reason,
@@ -88,8 +124,8 @@ class EngineThread:
             room=self._room(active),
             warming=sum(job.warm for job in (*waiting, *prefilling)),
             queued_tokens=sum(job.remaining for job in (*waiting, *prefilling) if not job.warm),
-            heartbeat_age=age,
-            hung=state in ("ready", "draining") and age > max(HUNG_SECONDS, 3 * self._loop.longest_turn),
+            heartbeat_age=self._loop.pace.age,
+            hung=self._overdue() is not None,
             prefill_tps=figures.prefill.tps,
             decode_tps=figures.decode.tps,
             finished=figures.finished,

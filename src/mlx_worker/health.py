@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from mlx_worker.blas import Blas
 from mlx_worker.engine import CachedPrefix, Engine, EngineStatus
+from mlx_worker.inbox import HANGS
 from mlx_worker.prefix_cache import CacheFigures
 
 INSTANCE = uuid4().hex
@@ -47,7 +48,7 @@ def full_report(engine: Engine, blas: Blas, first_tokens: Sequence[float] = ()) 
     report = {
         "status": health_status(status, blas),
         "state": status.state,
-        "reason": "the engine gives no sign of life" if status.hung else status.reason,
+        "reason": HANGS if status.hung else status.reason,
         "model": card.id if card else None,
         "context_length": card.context_length if card else None,
         "supports_tools": card.supports_tools if card else None,

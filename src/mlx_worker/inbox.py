@@ -18,6 +18,7 @@ from mlx_worker.jobs import Job
 from mlx_worker.turns import Turns
 
 LEAVING = "the worker is shutting down"
+HANGS = "the engine gives no sign of life"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Errand:
 
 
 class Inbox:
-    """queued: requests accepted and not begun, without warming ones. reason: why it takes nothing, if it is said.
+    """queued: requests accepted and not begun, without warming ones. reason: why it takes nothing, if it is said. hung:
+    the engine does not move; nothing is taken until it does.
 
     retry_after: told with a refusal for want of room, in seconds.
     """
@@ -46,6 +48,7 @@ class Inbox:
         self.state: State = "loading"
         self.reason: str | None = None
         self.queued = 0
+        self.hung = False
         self._max_queue, self._retry_after = max_queue, retry_after
         self._arrivals = 0
         self._items: queue.SimpleQueue[Job | Errand | None] = queue.SimpleQueue()
@@ -79,10 +82,12 @@ class Inbox:
         self._check_room(preparing)
 
     def check_ready(self) -> None:
-        if self.state != "ready":
+        if self.state != "ready" or self.hung:
             raise self.refusal()
 
     def refusal(self) -> NotReady:
+        if self.state == "ready":
+            return NotReady(HANGS, retry_after=2)
         reason = self.reason or "the model is still loading"
         return NotReady(reason, retry_after=None if self.state == "dead" else 2)
 
@@ -133,6 +138,17 @@ class Inbox:
         """What everyone still here is to hear when it is over."""
         reason = self.reason or LEAVING
         return EngineFailure(reason) if self.state == "dead" else NotReady(reason)
+
+    def send_away(self, error: WorkerError) -> None:
+        """Whoever waits in here need not wait for an engine that does not move."""
+        with self._lock:
+            for item in self.take(0):
+                match item:
+                    case Job() as job:
+                        self.queued -= not job.warm
+                        job.sink(Failed(error))
+                    case Errand() as errand:
+                        errand.answer.set_exception(error)
 
     def turn_out(self, error: WorkerError) -> None:
         """Whoever waits in here hears that it is over. Nobody new can come: the state has been set before."""

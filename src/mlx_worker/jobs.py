@@ -17,7 +17,8 @@ class Limits:
     """Requests, requests, tokens, bytes, entries; folder and bytes of the disk tier; bits of a quantised state.
 
     disk_cache_bytes 0: no disk tier. kv_bits 0: states as the model computes them. draft_model: None, no speculation.
-    max_batch: always 1 where `solo`.
+    max_batch: always 1 where `solo`. still_seconds: that the engine may take for a token, at least, before it counts as
+    hung (`pace`).
     """
 
     max_queue: int = 64
@@ -29,6 +30,7 @@ class Limits:
     disk_cache_bytes: int = 0
     kv_bits: int = 0
     draft_model: Path | None = None
+    still_seconds: float = 1.5
 
     def __post_init__(self) -> None:
         if self.solo:

@@ -226,7 +226,8 @@ def load_model(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
             str(folder), tokenizer_config={"trust_remote_code": False}, return_config=True
         )
     except Exception as error:  # files and formats are many: whatever it is, nothing can be served, /health says why
-        raise ModelLoadError(f"the model {folder} cannot be loaded: {type(error).__name__}: {error}") from error
+        why = " ".join(str(error).split())  # one line, however many the library takes
+        raise ModelLoadError(f"the model {folder} cannot be loaded: {type(error).__name__}: {why}") from error
     return loaded
 
 

@@ -21,6 +21,7 @@ from mlx_worker.events import Event, Failed, Finished, FinishReason, Generating,
 from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.memory import MemoryGuard
 from mlx_worker.output import OutputReader
+from mlx_worker.pace import Doing
 from mlx_worker.prefixes import Prefixes
 from mlx_worker.prompt_chunks import PromptChunks
 from mlx_worker.runner import Runner, Step
@@ -47,6 +48,7 @@ class Turns:
         self.prefixes = Prefixes(runner, limits, clock)
         self.cache = self.prefixes.cache
         self.figures = Figures()
+        self.doing: Doing = ""
         self._runner, self._limits, self._begun, self._clock = runner, limits, begun, clock
         self._order, self._share = PrefillOrder(), TimeShare()
         self._guard = MemoryGuard(runner, self.cache)
@@ -132,6 +134,8 @@ class Turns:
         try:
             if job in self.waiting:
                 self._admit(job)
+            else:
+                self.doing = "prompt"
             before = job.done
             self._prompts.compute_chunk(job)
             if job.done >= job.last:
@@ -170,6 +174,7 @@ class Turns:
     # -- decode ---------------------------------------------------------------------------------------------------
 
     def _decode(self) -> None:
+        self.doing = "token"
         started = self._clock()
         steps = self._runner.step()
         for step in steps:

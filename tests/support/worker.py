@@ -22,6 +22,8 @@ from mlx_worker.mlx_solo import load_as_set
 from mlx_worker.settings import Settings
 
 DEADLINE = 30.0
+PATIENT = 60.0
+"""Seconds after which an engine that stands still counts as hung: here tests make it stand still."""
 
 
 class WatchedEngine(EngineThread):
@@ -93,7 +95,7 @@ class Worker:
 @contextmanager
 def real_worker(folder: Path, *, settings: Settings | None = None, **limits: Any) -> Iterator[Worker]:
     """The real engine on a model folder, ready when the block begins."""
-    limited = Limits(**{"prefill_chunk": 64} | limits)
+    limited = Limits(**{"prefill_chunk": 64, "still_seconds": PATIENT} | limits)
     engine = WatchedEngine(lambda: load_as_set(folder, limited), limited)
     with serving(engine, settings) as url:
         worker = Worker(url, engine)

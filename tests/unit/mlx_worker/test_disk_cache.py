@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlx_worker.disk_cache import SHORTEST, DiskCache, read_head
+from mlx_worker.disk_cache import AGAIN_SECONDS, SHORTEST, DiskCache, read_head
 from mlx_worker.prefix_cache import PrefixCache
 from mlx_worker.prefix_entry import Cut, Entry, Kind
 from tests.support.fake_runner import FakeRunner
@@ -137,7 +137,8 @@ def test_what_passes_the_quota_alone_is_not_written(tmp_path: Path) -> None:
 def test_a_disk_that_cannot_be_written_costs_the_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    disk = disk_of(tmp_path)
+    now = [1000.0]
+    disk = DiskCache(tmp_path, 1 << 30, "fake", RUNNER.save, RUNNER.load, clock=lambda: now[0])
 
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
@@ -146,6 +147,9 @@ def test_a_disk_that_cannot_be_written_costs_the_file_alone(
     disk.put(entry(1))
     assert "No space left" in caplog.text
     assert not list(tmp_path.rglob("*.tmp*"))
+    assert not disk.wants(entry(1)), "it is not tried again at once, which takes as long as writing it"
+    now[0] += AGAIN_SECONDS
+    assert disk.wants(entry(1))
 
 
 def test_what_a_killed_worker_left_half_written_is_no_prefix(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class GatedRunner(FakeRunner):
 
 @contextmanager
 def running(load: Callable[[], FakeRunner], **limits: Any) -> Iterator[EngineThread]:
-    engine = EngineThread(load, Limits(**limits))
+    engine = EngineThread(load, Limits(**{"still_seconds": 60.0} | limits))
     engine.start()
     try:
         yield engine
@@ -284,9 +284,9 @@ def test_a_hung_engine_is_told_from_a_busy_one() -> None:
     engine = EngineThread(FakeRunner, Limits())
     engine._inbox.state = "ready"
     assert not engine.status().hung
-    engine._loop.beat -= 31
+    engine._loop.pace.beat -= 31
     assert engine.status().hung
-    engine._loop.longest_turn = 20
+    engine._loop.pace.longest_turn = 20
     assert not engine.status().hung
 
 
