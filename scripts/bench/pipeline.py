@@ -4,7 +4,7 @@
 
 A recorded-like answer goes through one step after the other in pieces of 16 KiB, as the gateway reads it; so does a
 request. Each step gets what the one before it made, and the best of the repetitions counts. What `gateway.py` measures
-beyond the sum of these is aiohttp, httpx and the event loop.
+beyond the sum of these is aiohttp and the event loop.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A bare byte relay on the same libraries as the gateway: what aiohttp and httpx-aiohttp cost by themselves.
+"""A bare byte relay on the same libraries as the gateway: what aiohttp costs by itself.
 
     python relay.py UPSTREAM_URL        prints `listening PORT`, serves until killed
 
@@ -8,9 +8,8 @@ It reads a request, posts the body as it is, and writes each piece of the answer
 import asyncio
 import sys
 
-import httpx
+import aiohttp
 from aiohttp import web
-from httpx_aiohttp import AiohttpTransport
 
 try:
     import uvloop
@@ -20,14 +19,14 @@ else:
     run = uvloop.run
 
 
-def relay_app(upstream: str, client: httpx.AsyncClient) -> web.Application:
+def relay_app(upstream: str, client: aiohttp.ClientSession) -> web.Application:
     async def messages(request: web.Request) -> web.StreamResponse:
         body = await request.read()
         headers = {"content-type": "application/json"}
-        async with client.stream("POST", upstream, content=body, headers=headers) as answer:
-            response = web.StreamResponse(status=answer.status_code, headers={"content-type": "text/event-stream"})
+        async with client.post(upstream, data=body, headers=headers) as answer:
+            response = web.StreamResponse(status=answer.status, headers={"content-type": "text/event-stream"})
             await response.prepare(request)
-            async for piece in answer.aiter_raw():
+            async for piece in answer.content.iter_any():
                 await response.write(piece)
             await response.write_eof()
         return response
@@ -38,8 +37,7 @@ def relay_app(upstream: str, client: httpx.AsyncClient) -> web.Application:
 
 
 async def main(upstream: str) -> None:
-    transport = AiohttpTransport(trust_env=False)
-    async with httpx.AsyncClient(transport=transport, timeout=60) as client:
+    async with aiohttp.ClientSession() as client:
         runner = web.AppRunner(relay_app(upstream, client), access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

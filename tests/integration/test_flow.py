@@ -93,7 +93,7 @@ async def test_a_client_that_leaves_at_any_moment_closes_the_upstream(
 
 
 async def test_a_request_after_many_cancelled_ones_is_answered() -> None:
-    """httpx's own pool is stuck for good after as many cancelled requests as it has connections."""
+    """Some pools are stuck for good after as many cancelled requests as they have connections (httpx's)."""
     asked = asyncio.Semaphore(0)
 
     async def play(connection: Connection) -> None:

@@ -1,1 +1,1 @@
-"""Upstreams: how each one is reached. The only package that knows httpx."""
+"""Upstreams: how each one is reached. `http` and `raw` open the connections."""

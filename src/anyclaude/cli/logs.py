@@ -83,7 +83,6 @@ def open_log(home: Path, secrets: Iterable[str] = (), debug: int = 0) -> Path:
     root.handlers[:] = [sink]
     root.setLevel(logging.INFO)  # libraries stay at this
     logging.getLogger("anyclaude").setLevel(logging_level(debug))
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes down every URL, and one may hold a password
     return path
 
 

@@ -28,6 +28,12 @@ _HEADERS: Final = {
 }
 
 
+class _Response(web.StreamResponse):
+    """Its head goes out with the first frames, in one write."""
+
+    _send_headers_immediately = False
+
+
 class StreamAnswer:
     """The streaming answer to one request. `begun` tells whether an error can still be an HTTP status."""
 
@@ -39,7 +45,7 @@ class StreamAnswer:
         self._recorder = recorder
         self._told = False  # something of the model's
         self._silence = silence
-        self._response = web.StreamResponse(headers={**_HEADERS, "request-id": request_id})
+        self._response = _Response(headers={**_HEADERS, "request-id": request_id})
         self._turn = asyncio.Lock()  # one writer at a time: the answer, or its sign of life
         self._spoken = asyncio.get_running_loop().time()
 
@@ -103,6 +109,8 @@ class StreamAnswer:
         return encode_event(start)
 
     async def _send(self, frames: bytes) -> None:
-        if frames:
+        if self.over:
+            await self._response.write_eof(frames)
+        elif frames:
             await self._response.write(frames)
             self._spoken = asyncio.get_running_loop().time()

@@ -113,7 +113,7 @@ async def test_an_error_in_mid_stream_takes_nothing_for_complete(tmp_path: Path)
     async with proxied(tmp_path) as (upstream, client):
         # more than one read of the socket, so that the answer has begun when it breaks
         half, broken = (
-            Says(filler(100_000, "half")),
+            Says(filler(1_000_000, "half")),
             fails(502, "Provider disconnected", error_type="provider_unavailable"),
         )
         cut = reply(half, broken, Breaks())

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from anyclaude.backends import http
 from anyclaude.backends.base import Backend, Caller
 from anyclaude.backends.claude import ClaudeBackend
+from anyclaude.backends.last_bytes import Connector
 from anyclaude.backends.lmstudio import LMStudioBackend
 from anyclaude.backends.node import NodeBackend
 from anyclaude.backends.openrouter import OpenRouterBackend
@@ -31,7 +32,7 @@ FAR = "https://api.claude.test"  # a name that does not exist: only the proxy le
 
 @pytest.fixture(autouse=True)
 def _tls_without_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiohttp, "TCPConnector", functools.partial(aiohttp.TCPConnector, ssl=tls_client()))
+    monkeypatch.setattr(http, "Connector", functools.partial(Connector, ssl=tls_client()))
 
 
 @asynccontextmanager

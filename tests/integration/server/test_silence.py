@@ -30,7 +30,9 @@ async def impatient(backend: ScriptedBackend) -> AsyncIterator[Client]:
 async def _heard(stream: asyncio.StreamReader | object, mark: bytes, times: int) -> bytes:
     body = b""
     while body.count(mark) < times:
-        body += await stream.readany()  # type: ignore[union-attr]
+        piece = await stream.readany()  # type: ignore[union-attr]
+        assert piece, body
+        body += piece
     return body
 
 

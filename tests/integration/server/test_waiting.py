@@ -41,7 +41,8 @@ async def test_who_waits_is_kept_alive_and_then_answered() -> None:
         async with client.post(stream=True) as response:
             body = b""
             while body.count(b"event: message_delta") < 3:
-                body += await response.content.readany()
+                assert (piece := await response.content.readany()), body
+                body += piece
             assert len(backend._queue) == 1
             node.places = 1
             await node.until(lambda: node.let_in == ["Hi"])
