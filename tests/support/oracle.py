@@ -22,6 +22,7 @@ import aiohttp
 from anyclaude.convert.message import MessageFold
 from anyclaude.errors import AnyclaudeError, GrammarError
 from anyclaude.wire.grammar import Grammar
+from anyclaude.wire.json import decode_lenient
 from anyclaude.wire.sse import SseDecoder
 
 Kind = Literal["whole", "error event", "refused", "broken", "handed on"]
@@ -137,7 +138,8 @@ def _streamed(seen: Seen, relayed: bool) -> Outcome:
     last = events[-1]["type"] if events else "nothing"
     if last == "error":
         error = events[-1]["error"]
-        _check_error(error["type"], error["message"])
+        if not relayed:
+            _check_error(error["type"], error["message"])
         return Outcome("error event", seen.status, error["type"], error["message"], events=events)
     if last != "message_stop":
         raise Violation(f"the stream ended well after {last}: {seen.body[-300:]!r}")
@@ -146,18 +148,21 @@ def _streamed(seen: Seen, relayed: bool) -> Outcome:
 
 
 def _events(body: bytes, relayed: bool) -> list[Mapping[str, Any]]:
-    decoder, grammar = SseDecoder(), Grammar()
+    """The events, checked one by one and in their order. Of what is handed on, those that are JSON."""
+    decoder, grammar = SseDecoder(len(body) + 1), Grammar()
+    server_events = decoder.feed(body) + decoder.end()
+    if relayed:
+        decoded = [decode_lenient(server_event.data) for server_event in server_events]
+        return [event for event in decoded if isinstance(event, Mapping) and "type" in event]
     events: list[Mapping[str, Any]] = []
     try:
-        for server_event in decoder.feed(body) + decoder.end():
+        for server_event in server_events:
             event = json.loads(server_event.data)
-            if not relayed:
-                if server_event.event != event["type"]:
-                    raise Violation(f"event {server_event.event!r} holds {event['type']!r}")
-                grammar.feed(event)
+            if server_event.event != event["type"]:
+                raise Violation(f"event {server_event.event!r} holds {event['type']!r}")
+            grammar.feed(event)
             events.append(event)
-        if not relayed:
-            grammar.end()
+        grammar.end()
     except (GrammarError, ValueError, KeyError, TypeError) as error:
         raise Violation(f"not a legal stream: {type(error).__name__}: {error}") from error
     return events
@@ -185,12 +190,10 @@ def _whole(seen: Seen, relayed: bool) -> Outcome:
 
 
 def _checked(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A whole message says why it ended, and no call's input is missing."""
+    """A whole message says why it ended, and no two of its calls are one."""
     if not message.get("stop_reason"):
         raise Violation(f"a whole message without a stop reason: {message}")
     calls = [block for block in message["content"] if block["type"] == "tool_use"]
-    if (message["stop_reason"] == "tool_use") and not calls:
-        raise Violation("it stopped for a call that is not there")
     if len({call["id"] for call in calls}) != len(calls):
         raise Violation("two calls have one id")
     return message

@@ -7,6 +7,7 @@ has been read; when it returns, the connection is closed.
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
@@ -77,20 +78,20 @@ def whole(status: int, body: bytes, **headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def raw_upstream(play: Play) -> AsyncIterator[RawUpstream]:
-    """A server on a free loopback port that plays `play` for each request."""
+async def raw_upstream(play: Play, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[RawUpstream]:
+    """A server on a loopback port, a free one, that plays `play` for each request."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        lengths = [line.split(":")[1] for line in head.lower().splitlines() if line.startswith("content-length")]
-        body = await reader.readexactly(int(lengths[0])) if lengths else b""
-        connection = Connection(head, body, reader, writer)
-        upstream.requests.append(connection)
-        with closing(writer), suppress(ConnectionError):  # the other side may leave first
+        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):  # the other side may leave first
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            lengths = [line.split(":")[1] for line in head.lower().splitlines() if line.startswith("content-length")]
+            body = await reader.readexactly(int(lengths[0])) if lengths else b""
+            connection = Connection(head, body, reader, writer)
+            upstream.requests.append(connection)
             await play(connection)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    upstream = RawUpstream(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=tls)
+    upstream = RawUpstream(f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
     try:
         yield upstream
     finally:

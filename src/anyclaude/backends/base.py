@@ -129,10 +129,15 @@ class Sighted(Protocol):
 
 
 class RelayedAnswer(Protocol):
-    """An answer that is handed on as it comes. headers: those that the client may see, in their order."""
+    """An answer that is handed on as it comes.
+
+    headers: those that the client may see, in their order. closing: seconds that its connection gets to end once the
+    answer is whole.
+    """
 
     status: int
     headers: Sequence[tuple[str, str]]
+    closing: float
 
     def reads(self) -> AsyncIterator[bytes]:
         """What each read of the socket gives. Raises UpstreamError when it breaks."""

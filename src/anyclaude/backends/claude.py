@@ -101,7 +101,13 @@ class ClaudeBackend:
     def _exchange(self, method: str, path: str, headers: Headers, body: Body) -> AbstractAsyncContextManager[RawAnswer]:
         deadlines = self._deadlines
         return self._upstream.exchange(
-            method, path, headers, body, seconds=deadlines.first_event, progress=deadlines.progress
+            method,
+            path,
+            headers,
+            body,
+            seconds=deadlines.first_event,
+            progress=deadlines.progress,
+            closing=deadlines.closing,
         )
 
     def _own_headers(self, raw: RawRequest | None) -> list[tuple[str, str]]:

@@ -106,7 +106,7 @@ def _is_stream(answer: RelayedAnswer) -> bool:
 
 
 async def _hand_on(request: web.Request, answer: RelayedAnswer, watch: Watch | None) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=CIMultiDict(answer.headers))
+    response = web.StreamResponse(status=answer.status, headers=_headers(answer))
     await response.prepare(request)
     try:
         await _pump(request, response, answer, watch)
@@ -119,16 +119,39 @@ async def _hand_on(request: web.Request, answer: RelayedAnswer, watch: Watch | N
     return response
 
 
+def _headers(answer: RelayedAnswer) -> CIMultiDict[str]:
+    """A stream goes without its length: a client that has so many bytes would not see that it was cut."""
+    dropped = "content-length" if _is_stream(answer) else ""
+    return CIMultiDict([(name, value) for name, value in answer.headers if name.lower() != dropped])
+
+
 async def _pump(request: web.Request, response: web.StreamResponse, answer: RelayedAnswer, watch: Watch | None) -> None:
     """Every read as it comes. Raises UpstreamError when the answer breaks or is not whole."""
     if request.method == "HEAD" or answer.status in _BODILESS:
         return
-    async for read in answer.reads():
-        await response.write(read)
-        if watch is not None:
-            watch.feed(read)
+    try:
+        await _every_read(response, answer, watch)
+    except (UpstreamError, TimeoutError) as error:
+        if watch is None or not watch.whole:
+            raise
+        log.info("behind the end of an answer its connection did not end well: %s", str(error) or "it stayed open")
     if watch is not None and (failure := watch.end()):
         request[FAILURE] = failure
+
+
+async def _every_read(response: web.StreamResponse, answer: RelayedAnswer, watch: Watch | None) -> None:
+    """Once the answer is whole its connection has a short time to end, so that it serves the next request too.
+
+    Raises UpstreamError, and TimeoutError when that time is over.
+    """
+    clock = asyncio.get_running_loop().time
+    async with asyncio.timeout(None) as ending:
+        async for read in answer.reads():
+            await response.write(read)
+            if watch is not None:
+                watch.feed(read)
+                if watch.whole and ending.when() is None:
+                    ending.reschedule(clock() + answer.closing)
 
 
 def _break(request: web.Request, reason: str) -> None:

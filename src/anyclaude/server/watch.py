@@ -19,13 +19,21 @@ log = logging.getLogger(__name__)
 LARGEST_KEPT: Final = 8 * 1024 * 1024
 """Bytes of an answer in one piece that are held for its trace; a larger one has none of its body there."""
 
+_LONGEST_END: Final = 64 * 1024
+"""Bytes of the end of a stream that is no longer watched, in which its last event must stand."""
+
 _TRUNCATED: Final = "Claude's answer ended before it was complete"
 _LAST: Final = ("message_stop", "error")
 _COUNTED: Final = ("message_start", "message_delta")
 
 
 class Watch(Protocol):
-    """Neither method changes anything of the answer."""
+    """Neither method changes anything of the answer.
+
+    whole: its last event has come; what breaks later takes nothing from it.
+    """
+
+    whole: bool
 
     def feed(self, read: bytes) -> None:
         """Take what was read. Never raises."""
@@ -42,24 +50,26 @@ class StreamWatch:
         self._decoder: SseDecoder | None = SseDecoder()
         self._grammar: Grammar | None = Grammar()
         self._begun = False
-        self._whole = False
+        self._end = b""  # of a stream that is no longer watched
+        self.whole = False
         self._failure: str | None = None
         self._usage: dict[str, Any] = {}
 
     def feed(self, read: bytes) -> None:
         if self._decoder is None:
+            self._end = (self._end + read)[-_LONGEST_END:]
             return
         try:
             events = self._decoder.feed(read)
         except UpstreamBroken as error:
             log.warning("the stream is no longer watched: %s", error.message)
-            self._decoder, self._whole = None, True
+            self._decoder, self._end = None, read[-_LONGEST_END:]
             return
         self._take([decoded for event in events if (decoded := _decoded(event)) is not None])
 
     def end(self) -> str | None:
         self.feed(b"\n\n")  # an event that lacks its blank line was said all the same
-        if not self._whole:
+        if not (self.whole or _ends_well(self._end)):
             raise UpstreamBroken(_TRUNCATED)
         note_tokens(self._recorder, self._usage)
         return self._failure
@@ -74,7 +84,7 @@ class StreamWatch:
 
     def _check(self, event: Mapping[str, Any]) -> None:
         kind = event["type"]
-        self._whole = self._whole or kind in _LAST
+        self.whole = self.whole or kind in _LAST
         if kind == "error":
             self._failure = _said(event)
         elif kind in _COUNTED:
@@ -90,7 +100,9 @@ class StreamWatch:
 
 
 class WholeWatch:
-    """Keeps an answer in one piece for the trace."""
+    """Keeps an answer in one piece for the trace. Only the end of its body says that it is whole."""
+
+    whole = False
 
     def __init__(self, recorder: Recorder, status: int) -> None:
         self._recorder = recorder
@@ -114,6 +126,13 @@ class WholeWatch:
 def _decoded(event: ServerEvent) -> Mapping[str, Any] | None:
     value = decode_lenient(event.data)
     return value if isinstance(value, Mapping) and isinstance(value.get("type"), str) else None
+
+
+def _ends_well(end: bytes) -> bool:
+    """Whether the end of a stream holds its last event. The first one there may be cut; that is no JSON."""
+    decoder = SseDecoder()
+    found = [_decoded(event) for event in decoder.feed(end) + decoder.end()]
+    return any(event["type"] in _LAST for event in found if event is not None)
 
 
 def _usage(event: Mapping[str, Any]) -> Mapping[str, Any]:

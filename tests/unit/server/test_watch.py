@@ -56,11 +56,23 @@ def test_an_error_is_an_end_and_is_told() -> None:
     assert fed(frame(said), 7).end() == "Claude said: busy"
 
 
-def test_a_stream_with_an_event_beyond_the_bound_is_no_longer_watched() -> None:
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("last", [b'{"type":"message_stop"}', b'{"type": "error", "error": {"message": "oh"}}'])
+def test_a_stream_with_an_event_beyond_the_bound_is_only_looked_at_for_its_end(last: bytes, line_end: bytes) -> None:
     watch = StreamWatch(RECORDER)
     watch.feed(b"data: " + b"x" * 9_000_000)
-    watch.feed(b"more")
+    for piece in (b"more" + line_end, line_end, b"data: " + last[:7], last[7:], 2 * line_end):
+        watch.feed(piece)
     assert watch.end() is None
+
+
+@pytest.mark.parametrize("rest", [b"", b"more", b'more"}\n\n', b'\n\ndata: {"type": "ping", "x": "message_stop"}\n\n'])
+def test_one_that_ends_without_its_last_event_is_cut_all_the_same(rest: bytes) -> None:
+    watch = StreamWatch(RECORDER)
+    watch.feed(b"data: " + b"x" * 9_000_000)
+    watch.feed(rest)
+    with pytest.raises(UpstreamBroken):
+        watch.end()
 
 
 @pytest.mark.parametrize(

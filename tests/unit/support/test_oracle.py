@@ -47,7 +47,6 @@ FORBIDDEN: Mapping[str, Seen] = {
     "nothing": Seen(200, STREAM, b""),
     "something behind the end": Seen(200, STREAM, WHOLE + WHOLE),
     "an error behind the end": Seen(200, STREAM, WHOLE + b"event: error\ndata: " + error("api_error") + b"\n\n"),
-    "a finish for a call that is not there": Seen(200, STREAM, stream(TextDelta("Hi"), Finished("tool_use"))),
     "two calls with one id": Seen(
         200, STREAM, stream(ToolCallStart("a", "f"), ToolCallStart("a", "f"), Finished("tool_use"))
     ),
