@@ -1,9 +1,7 @@
-"""The one place that opens connections to upstreams, and the one file that imports httpx.
+"""The one place that opens connections to upstreams, on aiohttp's client. Three settings are on purpose:
 
-httpx runs on aiohttp's client (`httpx-aiohttp`): httpx's own pool loses connections when requests are cancelled, which
-is the daily bread of a proxy. Three settings are on purpose:
-
-- `trust_env=False` for what is near: else a request to a local model, key included, goes to whatever HTTP_PROXY names.
+- The environment's proxy counts only for what is on the internet: else a request to a local model, key included, goes
+  to whatever HTTP_PROXY names.
 - No redirects: a key is bound to the address that the user gave it for.
 - Connections to plain `http` servers are not used twice: they are near, so that a new one costs little, and a request
   sent into one that the server is just closing (llama.cpp and uvicorn do after 5 s) is lost.
@@ -12,18 +10,17 @@ is the daily bread of a proxy. Three settings are on purpose:
 import asyncio
 import errno
 import socket
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from io import BytesIO
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
 
-from anyclaude.backends.last_bytes import Connector
+from anyclaude.backends.env_proxy import proxied, proxy_for
+from anyclaude.backends.last_bytes import Connector, next_read
 from anyclaude.convert.failures import convert_failure, seconds_until_reset
 from anyclaude.errors import (
     AnyclaudeError,
@@ -33,10 +30,6 @@ from anyclaude.errors import (
     UpstreamUnreachable,
 )
 from anyclaude.wire.json import decode_lenient
-
-_TRUSTS_NOBODY: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For the transport, which does not use it beside a session of ours, and would read all authorities of the machine
-for each upstream: 25 ms of the event loop. Certificates are checked by the session, as aiohttp does."""
 
 _CONNECTIONS: Final = 256
 _UNREACHABLE: Final = {
@@ -51,6 +44,9 @@ _LARGEST_ERROR: Final = 64 * 1024
 _ERROR_BODY: Final = 5.0  # seconds
 _LARGEST_ANSWER: Final = 64 * 1024 * 1024
 _LARGEST_REPORT: Final = 4 * 1024 * 1024
+_AT_ONCE: Final = 256 * 1024
+"""A body beyond it is written piece by piece, so that the loop is not held."""
+_JSON: Final = {"content-type": "application/json"}
 
 
 class Upstream:
@@ -73,34 +69,23 @@ class Upstream:
     ) -> None:
         self.base_url = base_url
         self._key = api_key
-        every = {"accept-encoding": "identity", "user-agent": "anyclaude", **(headers or {})}
+        self._headers = {"accept-encoding": "identity", "user-agent": "anyclaude", **(headers or {})}
         if api_key:
-            every["authorization"] = f"Bearer {api_key}"
-        self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(
-                client=lambda: open_session(base_url, through_proxies), trust_env=through_proxies, verify=_TRUSTS_NOBODY
-            ),
-            headers=every,
-            timeout=httpx.Timeout(None, connect=connect, pool=connect),
-            trust_env=through_proxies,
-            follow_redirects=False,
-        )
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port: the part of the address that may be shown."""
-        parts = urlsplit(self.base_url)
+            self._headers["authorization"] = f"Bearer {api_key}"
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect)
+        self._through_proxies = through_proxies
+        self._session: aiohttp.ClientSession | None = None
+        parts = urlsplit(base_url)
         port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{parts.hostname}{port}"
+        self.origin: Final = f"{parts.scheme}://{parts.hostname}{port}"
+        """Scheme, host and port: the part of the address that may be shown."""
 
     async def get(self, url: str, seconds: float) -> Any:
         """The decoded JSON of a GET, with a deadline in seconds. `url` is a path, or whole. Raises UpstreamError."""
         whole = url if "://" in url else f"{self.base_url}/{url}"
         with mapped(self.origin):
-            # httpx's own timeout is for each read
-            async with asyncio.timeout(seconds), self._client.stream("GET", whole) as response:
-                answer = Answer(self.origin, response, self._key)
-                if response.status_code != 200:
+            async with asyncio.timeout(seconds), self._exchange("GET", whole) as answer:
+                if answer.status != 200:
                     raise await answer.refusal()
                 body = decode_lenient(await answer.whole(_LARGEST_ANSWER))
         if body is None:
@@ -113,18 +98,14 @@ class Upstream:
         Raises UpstreamError.
         """
         with mapped(self.origin):
-            async with asyncio.timeout(seconds), self._client.stream("GET", url) as response:
-                body = await Answer(self.origin, response, self._key).whole(largest)
-        return response.status_code, decode_lenient(body)
+            async with asyncio.timeout(seconds), self._exchange("GET", url) as answer:
+                return answer.status, decode_lenient(await answer.whole(largest))
 
     async def ask(self, url: str, body: bytes, seconds: float, largest: int = _LARGEST_REPORT) -> tuple[int, Any]:
         """As `look`, for a POST."""
-        sent = {"content-type": "application/json"}
         with mapped(self.origin):
-            post = self._client.stream("POST", url, content=body, headers=sent)
-            async with asyncio.timeout(seconds), post as response:
-                answer = await Answer(self.origin, response, self._key).whole(largest)
-        return response.status_code, decode_lenient(answer)
+            async with asyncio.timeout(seconds), self._exchange("POST", url, body, _JSON) as answer:
+                return answer.status, decode_lenient(await answer.whole(largest))
 
     async def tell(self, url: str, body: bytes, seconds: float) -> None:
         """A POST of which only the status counts. Raises UpstreamError."""
@@ -138,41 +119,68 @@ class Upstream:
 
         seconds: for the upstream to take the request and to send the head of its answer.
         """
-        sent = {"content-type": "application/json", **headers}
         with mapped(self.origin):
-            request = self._client.build_request("POST", f"{self.base_url}/{path}", content=body, headers=sent)
             async with asyncio.timeout(seconds):
-                response = await self._client.send(request, stream=True)
+                answer = await self._request("POST", f"{self.base_url}/{path}", body, {**_JSON, **headers})
         try:
-            answer = Answer(self.origin, response, self._key)
-            if response.status_code != 200:
+            if answer.status != 200:
                 raise await answer.refusal()
             yield answer
         finally:
-            with mapped(self.origin):
-                await response.aclose()
+            answer.close()
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator["Answer"]:
+        answer = await self._request(method, url, body, headers or {})
+        try:
+            yield answer
+        finally:
+            answer.close()
+
+    async def _request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> "Answer":
+        if self._session is None:
+            self._session = open_session(self.base_url)
+        with proxied():
+            response = await self._session.request(
+                method,
+                url,
+                data=body if len(body) < _AT_ONCE else BytesIO(body),
+                headers={**self._headers, **headers},
+                timeout=self._timeout,
+                allow_redirects=False,
+                proxy=proxy_for(url) if self._through_proxies else None,
+            )
+        return Answer(self.origin, response, self._key)
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
 
 class Answer:
     """An answer under way."""
 
-    def __init__(self, origin: str, response: httpx.Response, key: str | None) -> None:
+    def __init__(self, origin: str, response: aiohttp.ClientResponse, key: str | None) -> None:
         self._origin = origin
         self._response = response
         self._key = key
+        self.status = response.status
 
     @property
     def is_stream(self) -> bool:
         return "json" not in self._response.headers.get("content-type", "")
 
     async def reads(self) -> AsyncGenerator[bytes, None]:
-        """What each read of the socket gives, at most 16 KiB."""
-        with mapped(self._origin):
-            async for piece in self._response.aiter_bytes():
-                yield piece
+        """What each read of the socket gives."""
+        content = self._response.content
+        while True:
+            with mapped(self._origin):
+                piece = await next_read(content)
+            if not piece:
+                return
+            yield piece
 
     async def whole(self, limit: int = _LARGEST_ANSWER) -> bytes:
         """The body up to `limit` bytes. Raises UpstreamBroken beyond it."""
@@ -194,14 +202,18 @@ class Answer:
 
     async def refusal(self) -> AnyclaudeError:
         """The error that a status other than 200 stands for."""
-        response = self._response
-        if 300 <= response.status_code < 400:
+        headers = self._response.headers
+        if 300 <= self.status < 400:
             return UpstreamBroken(f"{self._origin} redirects elsewhere; give the address of the server itself")
         body = _without(self._key, await self._beginning(_LARGEST_ERROR, _ERROR_BODY))
         decoded = decode_lenient(body)
         said = decoded if decoded is not None else body.decode("utf-8", "replace")
-        reset = seconds_until_reset(response.headers.get("x-ratelimit-reset"), said, time.time())
-        return convert_failure(response.status_code, said, response.headers.get("retry-after") or reset)
+        reset = seconds_until_reset(headers.get("x-ratelimit-reset"), said, time.time())
+        return convert_failure(self.status, said, headers.get("retry-after") or reset)
+
+    def close(self) -> None:
+        """End the connection, but for one whose answer was read to its end: that one may be used again."""
+        self._response.close()
 
 
 def _without(key: str | None, body: bytes) -> bytes:
@@ -209,37 +221,31 @@ def _without(key: str | None, body: bytes) -> bytes:
     return body.replace(key.encode(), b"[our key]") if key and len(key) >= _SHORTEST_SECRET else body
 
 
-def open_session(base_url: str, through_proxies: bool = False) -> aiohttp.ClientSession:
+def open_session(base_url: str) -> aiohttp.ClientSession:
     """Made within the running loop, at the first request."""
     if base_url.startswith("http:"):
         connector = Connector(limit=_CONNECTIONS, force_close=True)
     else:
         connector = Connector(limit=_CONNECTIONS, keepalive_timeout=30.0)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=through_proxies)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 @contextmanager
 def mapped(origin: str) -> Iterator[None]:
-    """The errors of httpx, those of aiohttp that its transport lets through, and our own deadlines, as ours."""
+    """The errors of aiohttp, and our own deadlines, as ours."""
     try:
         yield
     except TimeoutError as error:
         raise UpstreamTimeout(f"{origin} did not answer in time") from error
-    except (httpx.HTTPError, aiohttp.ClientError) as error:
-        raise _convert(error, origin) from error
-    except (httpx.InvalidURL, UnicodeError) as error:  # a host's name that no host can have
+    except (aiohttp.InvalidURL, UnicodeError) as error:  # a host's name that no host can have
         raise UpstreamUnreachable(f"{origin} is no address of a server; correct it") from error
+    except aiohttp.ClientError as error:
+        raise _convert(error, origin) from error
 
 
-def _convert(error: Exception, origin: str) -> UpstreamError:
-    """By what lies beneath the error: the transport calls most of them connect timeouts."""
-    cause = error.__cause__
-    if isinstance(cause, OSError) and (cause.errno in _UNREACHABLE or isinstance(_os_error(cause), socket.gaierror)):
+def _convert(error: aiohttp.ClientError, origin: str) -> UpstreamError:
+    if isinstance(error, aiohttp.ClientConnectorError) and (
+        error.errno in _UNREACHABLE or isinstance(error.os_error, socket.gaierror)
+    ):
         return UpstreamUnreachable(f"nothing answers at {origin}; start the model server, or check the address")
-    if isinstance(cause, TimeoutError) or (cause is None and isinstance(error, httpx.TimeoutException)):
-        return UpstreamTimeout(f"{origin} did not answer in time")
     return UpstreamBroken(f"the connection to {origin} broke before the answer was complete")
-
-
-def _os_error(error: OSError) -> BaseException | None:
-    return getattr(error, "os_error", None) or error.__cause__

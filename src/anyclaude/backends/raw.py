@@ -1,24 +1,22 @@
 """HTTP as it is: one exchange with an upstream whose head and body are handed on, not read.
 
-On aiohttp itself: httpx would put its own headers beside the client's and join those that repeat. The environment's
-proxy is looked up here, because aiohttp's `trust_env` would also put a login from `.netrc` into the request.
+Headers are pairs in their order, those that repeat included, and nothing is added to them but what HTTP needs.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from anyclaude.backends.env_proxy import proxied, proxy_for
 from anyclaude.backends.http import mapped, open_session
 from anyclaude.backends.last_bytes import next_read
-from anyclaude.errors import UpstreamUnreachable
 
 Body = bytes | AsyncIterable[bytes]
 Headers = Sequence[tuple[str, str]]
@@ -77,7 +75,7 @@ class RawUpstream:
         seconds: for the head to come. progress: between two reads of the body. closing: as in `RelayedAnswer`.
         Raises UpstreamError on entering.
         """
-        with mapped(self.origin), _proxied():
+        with mapped(self.origin), proxied():
             async with asyncio.timeout(seconds):
                 response = await self._request(method, path, headers, body)
         try:
@@ -95,7 +93,7 @@ class RawUpstream:
             data=BytesIO(body) if isinstance(body, bytes) and body else body or None,  # written piece by piece
             skip_auto_headers=_NOT_OURS_TO_ADD,
             allow_redirects=False,
-            proxy=_proxy(self._base_url),
+            proxy=proxy_for(self._base_url),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect),
         )
 
@@ -133,35 +131,3 @@ class RawAnswer:
             if len(body) >= limit:
                 break
         return bytes(body)
-
-
-def _proxy(base_url: str) -> str | None:
-    """The proxy for a `https` address: HTTPS_PROXY, or else ALL_PROXY, unless NO_PROXY names the host (or host:port).
-
-    Raises UpstreamUnreachable for one that is no HTTP proxy.
-    """
-    parts = urlsplit(base_url)
-    if parts.scheme != "https" or proxy_bypass(f"{parts.hostname}:{parts.port or 443}"):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get("https") or proxies.get("all")
-    if not proxy:
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if not proxy.startswith(("http://", "https://")):
-        raise UpstreamUnreachable("HTTPS_PROXY must be the http:// address of a proxy; other kinds are not spoken")
-    return proxy
-
-
-@contextmanager
-def _proxied() -> Iterator[None]:
-    """A proxy's own failures, told as such. Its address may hold a password, so that it is not repeated."""
-    try:
-        yield
-    except aiohttp.ClientProxyConnectionError as error:
-        raise UpstreamUnreachable("nothing answers at the proxy that HTTPS_PROXY names; check that address") from error
-    except aiohttp.ClientHttpProxyError as error:
-        raise UpstreamUnreachable(
-            f"the proxy that HTTPS_PROXY names answered with status {error.status}; check its login and its rules, "
-            "or name this host in NO_PROXY"
-        ) from error
