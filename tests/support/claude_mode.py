@@ -57,6 +57,8 @@ class Kept:
         self.bodies: list[Mapping[str, Any] | bytes] = []
         self.wholes: list[Mapping[str, Any]] = []
 
+    lost = 0
+
     def begin(self, request_id: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Recorder:
         return self
 

@@ -88,6 +88,7 @@ class Figures:
         self.by_backend: dict[str, BackendFigures] = {NOBODY: self.nobody}
         self.errors: deque[Failing] = deque(maxlen=_KEPT)
         self.now = now
+        self.traces_lost: Callable[[], int] = lambda: 0
         self._redactor = redactor
 
     def of(self, backend: str) -> BackendFigures:
@@ -126,6 +127,11 @@ class CountingRecording:
     def __init__(self, kept: Recording, figures: Figures) -> None:
         self._kept = kept
         self._figures = figures
+        figures.traces_lost = lambda: kept.lost
+
+    @property
+    def lost(self) -> int:
+        return self._kept.lost
 
     def begin(self, request_id: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Recorder:
         kept = self._kept.begin(request_id, path, headers, body)

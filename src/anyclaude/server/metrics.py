@@ -63,6 +63,7 @@ class _Collector:
         backends = list(self._backends())
         yield InfoMetricFamily("anyclaude", "The proxy.", {"version": __version__, "mode": self._mode})
         yield GaugeMetricFamily("anyclaude_start_time_seconds", "When it began.", self._figures.started)
+        yield CounterMetricFamily("anyclaude_traces_lost", "Requests without a trace.", self._figures.traces_lost())
         yield from _requests(self._figures)
         for one in backends:
             if one.strategy is not None:

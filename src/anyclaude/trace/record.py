@@ -32,7 +32,10 @@ class Recorder(Protocol):
 
 
 class Recording(Protocol):
-    """Where recorders come from."""
+    """Where recorders come from. lost: of how many requests nothing could be kept."""
+
+    @property
+    def lost(self) -> int: ...
 
     def begin(self, request_id: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Recorder:
         """A recorder for a request: its headers and body as Claude Code sent them."""
@@ -48,7 +51,9 @@ class _NoRecorder:
 
 
 class NoRecording:
-    """Records nothing."""
+    """Records nothing, and so loses nothing."""
+
+    lost = 0
 
     def begin(self, request_id: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Recorder:
         return _NoRecorder()

@@ -1,8 +1,8 @@
 """Where records go: a bounded queue, and one thread that redacts and writes them.
 
-A full queue or a full disk loses traces, never a request, and the log says so once. The thread is a daemon: a program
-that ends does not wait for it longer than `close` says. Once an hour it looks for what has become too old, of all
-modes, also when nothing is written.
+A full queue or a full disk loses traces, never a request; they are counted, and the log says so once. The thread is a
+daemon: a program that ends does not wait for it longer than `close` says. Once an hour it looks for what has become too
+old, of all modes, also when nothing is written.
 """
 
 import logging
@@ -50,7 +50,8 @@ class TraceStore:
         self._redactor = Redactor(secrets, self._breathe)
         self._folder = self._folder_of(mode)
         self._waiting = Waiting()
-        self._told = False
+        self.lost = 0
+        self._counting = threading.Lock()
         self._thread = threading.Thread(target=self._write_all, name="traces", daemon=True)
         self._thread.start()
 
@@ -116,8 +117,10 @@ class TraceStore:
             time.sleep(_BREATH)
 
     def _tell(self, why: str) -> None:
-        if not self._told:
-            self._told = True
+        with self._counting:
+            self.lost += 1
+            first = self.lost == 1
+        if first:
             log.warning("traces are being lost, requests are not: %s", why)
 
 

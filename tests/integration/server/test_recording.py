@@ -25,6 +25,8 @@ class _Kept:
     ends: list[tuple[int, str, str | None]] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
+    lost = 0
+
     def begin(self, request_id: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Recorder:
         self.begun.append(body)
         return self

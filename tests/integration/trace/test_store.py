@@ -7,8 +7,6 @@ import os
 import resource
 import signal
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -184,33 +182,3 @@ def test_what_is_too_old_goes_although_nothing_is_written(tmp_path: Path, monkey
     traces.close()
     assert {path.name for path in tmp_path.rglob("*.json")} == {"trace-new.json"}
     assert not (tmp_path / "traces/openrouter").exists()
-
-
-_WRITER = """
-import sys
-from pathlib import Path
-from anyclaude.config.model import Traces
-from anyclaude.trace.store import TraceStore
-traces = TraceStore(Path(sys.argv[1]), "lmstudio", Traces(), [])
-number = 0
-while True:
-    one = traces.begin(f"req_{number:08d}", "/", {}, {"text": "x" * 200_000})
-    one.finish(200, "complete")
-    number += 1
-    if number == 20:
-        print("going", flush=True)
-"""
-
-
-def test_a_kill_leaves_whole_files(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"going\n"
-        while not (tmp_path / "traces/lmstudio").is_dir() or len(files(tmp_path)) < 3:
-            assert child.poll() is None
-        child.kill()
-    named = [path for path in files(tmp_path) if not path.name.startswith(".")]
-    assert len(named) >= 2
-    for path in named:
-        assert json.loads(path.read_bytes())["outcome"] == "complete"
-    assert len(files(tmp_path)) - len(named) <= 1
