@@ -1,0 +1,29 @@
+"""The measures of the scoreboard run, each at a tiny scale. It is not judged here what they find."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MEASURES = Path(__file__).resolve().parents[2] / "scripts" / "test" / "measures"
+LINUX = pytest.mark.skipif(sys.platform == "darwin", reason="reads /proc")
+
+
+@pytest.mark.parametrize(
+    ("program", "scale", "rows"),
+    [
+        ("attacks", 0.005, {"R15"}),
+        ("configs", 0.03, {"R17"}),
+        pytest.param("amplification", 0.01, {"R16"}, marks=LINUX),
+    ],
+)
+def test_a_measure_ends_in_its_figures(program: str, scale: float, rows: set[str]) -> None:
+    command = [sys.executable, str(MEASURES / f"{program}.py"), "--scale", str(scale)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=110, check=True)
+    figures = json.loads(ended.stdout.splitlines()[-1])
+    assert set(figures) == rows
+    for figure in figures.values():
+        assert figure["measured"]
+        assert isinstance(figure["met"], bool)
