@@ -72,7 +72,8 @@ class _Call:
 
     def add(self, piece: str) -> str:
         """What follows the end of the arguments."""
-        piece, self.half = whole_characters(self.half + piece)
+        if self.half or not piece.isascii():
+            piece, self.half = whole_characters(self.half + piece)
         kept = self.scanner.feed(piece) if piece else ""
         if kept:
             self.pieces.append(kept)
@@ -214,7 +215,7 @@ class ToolCallQueue:
             call.id = self._ids.claim(call.upstream_id)
             events.append(ToolCallStart(call.id, call.name or NAMELESS))
         if call.sent or self._has_arguments(call, settled):
-            events.extend(ToolArgsDelta(piece) for piece in call.pieces[call.sent :])
+            events += [ToolArgsDelta(piece) for piece in call.pieces[call.sent :]]
             call.sent = len(call.pieces)
 
     def _has_arguments(self, call: _Call, settled: bool) -> bool:
