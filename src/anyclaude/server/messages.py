@@ -14,6 +14,7 @@ from anyclaude.convert.message import MessageFold, MessageWriter
 from anyclaude.convert.validate import validate_request
 from anyclaude.errors import AnyclaudeError, InternalError, Overloaded, UpstreamBroken
 from anyclaude.server.answers import StreamAnswer
+from anyclaude.server.bounds import check_conversation, check_parts
 from anyclaude.server.keys import (
     DRAIN,
     FAILURE,
@@ -38,6 +39,7 @@ _INCOMPLETE = "the answer ended before it was complete"
 async def messages(request: web.Request) -> web.StreamResponse:
     """Answer a Messages request, streaming or not, with one and the same conversion."""
     raw = await read_whole(request)
+    check_parts(raw)
     body = decode_object(raw)
     request[RECORDER] = request.app[RECORDING].begin(request[REQUEST_ID], request.path_qs, request.headers, body)
     router, caller = request.app[ROUTER], _caller(request, raw)
@@ -48,6 +50,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
             return relayed
         plan = plan.rest()
     validate_request(body)
+    check_conversation(body, len(raw))
     writer = MessageWriter(f"msg_{secrets.token_hex(12)}", body["model"])
     answer = _stream if body.get("stream") is True else _whole
     return await answer(request, plan, body, caller, writer)
@@ -56,11 +59,13 @@ async def messages(request: web.Request) -> web.StreamResponse:
 async def count_tokens(request: web.Request) -> web.StreamResponse:
     """POST /v1/messages/count_tokens. A 404 here would make Claude Code count with completions instead."""
     raw = await read_whole(request)
+    check_parts(raw)
     body = decode_object(raw)
     router, caller = request.app[ROUTER], _caller(request, raw)
     if router.relays(plan := router.plan(body, caller)):
         return await count_directly(request, router, plan, body, caller)
     validate_request(body, max_tokens_required=False)
+    check_conversation({"messages": [], **body}, len(raw))
     count = await router.count_tokens(body)
     return web.Response(body=encode({"input_tokens": count}), content_type="application/json")
 
