@@ -17,6 +17,7 @@ from anyclaude.backends.proving import Prove, prove
 from anyclaude.cluster.discovery import MOST_FOUND, Change, Found, KnownNodes, Sighting
 from anyclaude.config.upstreams import Discovery, Node
 from anyclaude.errors import SetupError
+from anyclaude.wire.announcement import is_worker_address
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,8 @@ class NodeFinder:
         parts = urlsplit(node.url)
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
         async with asyncio.timeout(_RESOLVING):
-            addresses = sorted(set(await self._resolve(parts.hostname or "", port)))[:MOST_FOUND]
+            found = await self._resolve(parts.hostname or "", port)
+        addresses = sorted({one for one in found if is_worker_address(one)})[:MOST_FOUND]
         token = node.token or self._discovery.key
         return {Place(node.id, (one,), port, "resolved", parts.path, token) for one in addresses}
 
