@@ -8,10 +8,12 @@ import binascii
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from anyclaude.backends.base import Journal
 from anyclaude.backends.blocks import Block, replaced
+from anyclaude.backends.flights import Flights
 
 _MOST_CHARACTERS: Final = 8_000_000
 
@@ -25,6 +27,7 @@ class Documents:
         self._read_pdf = read_pdf
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._room = most_characters
+        self._flights: Flights[str] = Flights()
 
     async def readable(self, request: Mapping[str, Any], journal: Journal) -> Mapping[str, Any]:
         """The request with each PDF as a document of text; the very same one where there is none."""
@@ -39,7 +42,7 @@ class Documents:
         name = hashlib.sha256(encoded.encode()).hexdigest()
         known = self._texts.get(name)
         if known is None:
-            known = await self._read(encoded)
+            known = await self._flights.of(name, partial(self._read, encoded))
             journal.note("document", characters=len(known))
             self._keep(name, known)
         self._texts.move_to_end(name)
@@ -53,6 +56,8 @@ class Documents:
         return await self._read_pdf(document)
 
     def _keep(self, name: str, text: str) -> None:
+        if name in self._texts:
+            return  # another request that waited for it was quicker
         self._texts[name] = text
         self._room -= len(text)
         while self._room < 0 and len(self._texts) > 1:

@@ -1,7 +1,8 @@
 """Images described in words by a model that sees, for one that does not.
 
 A conversation is sent anew with every turn, so descriptions are kept: the same image is the same text each time, and
-what was computed of the prompt holds.
+what was computed of the prompt holds. Requests that come at once (a session's title and its first turn, subagents) wait
+for the same description.
 """
 
 import asyncio
@@ -9,10 +10,12 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from anyclaude.backends.base import Backend, Caller, Sighted
 from anyclaude.backends.blocks import Block, replaced
+from anyclaude.backends.flights import Flights
 from anyclaude.errors import AnyclaudeError, InvalidRequest, UpstreamTimeout
 from anyclaude.wire.events import Failed, TextDelta
 from anyclaude.wire.json import encode
@@ -35,6 +38,7 @@ class Descriptions:
     def __init__(self, backend: Backend, model: str | None, name: str) -> None:
         self._backend, self._model, self._name = backend, model, name
         self._known: OrderedDict[str, str] = OrderedDict()
+        self._flights: Flights[str] = Flights()
 
     async def described(self, request: Mapping[str, Any], caller: Caller) -> Mapping[str, Any]:
         """The request with words for each image; the very same one where there is none."""
@@ -66,11 +70,12 @@ class Descriptions:
         """Raises AnyclaudeError."""
         source = {"type": "image", "source": image.get("source")}
         key = hashlib.sha256(encode(source)).hexdigest()
-        if key not in self._known:
-            self._known[key] = _printable(await self._description(source))
-            caller.journal.note("image", described_by=self._name, characters=len(self._known[key]))
+        text = self._known.get(key)
+        if text is None:
+            text = await self._flights.of(key, partial(self._description, source))
+            caller.journal.note("image", described_by=self._name, characters=len(text))
+        self._known[key] = text
         self._known.move_to_end(key)
-        text = self._known[key]
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
         return f"[image, as {self._name} describes it:]\n{text}"
@@ -94,7 +99,7 @@ class Descriptions:
                         break
         except TimeoutError:
             raise UpstreamTimeout(f"it took longer than {_DEADLINE:.0f} seconds") from None
-        return "".join(said)[:_MOST_CHARACTERS]
+        return _printable("".join(said)[:_MOST_CHARACTERS])
 
 
 def _printable(text: str) -> str:

@@ -1,5 +1,6 @@
 """PDFs become text, each of them once."""
 
+import asyncio
 import base64
 from collections.abc import Mapping
 from typing import Any
@@ -91,3 +92,15 @@ async def test_what_is_no_block_inside_a_result_is_left_as_it_is() -> None:
     result = {"type": "tool_result", "tool_use_id": "1", "content": [inner, document(b"one")]}
     sent = await Documents(Reader()).readable(request(result), NO_JOURNAL)
     assert sent["messages"][1]["content"][0]["content"][0] == inner
+
+
+async def test_two_who_come_at_once_wait_for_one_reading() -> None:
+    reader = Reader()
+    documents = Documents(reader, most_characters=30)
+    asked = request(document(b"one"))
+    one, other = await asyncio.gather(*(documents.readable(asked, NO_JOURNAL) for _ in range(2)))
+    assert one == other
+    assert reader.read == [b"one"]
+    await documents.readable(request(document(b"two")), NO_JOURNAL)
+    await documents.readable(asked, NO_JOURNAL)
+    assert reader.read == [b"one", b"two"], "it took its room but once"

@@ -1,5 +1,6 @@
 """A model that sees tells one that does not what is in an image, once for each image."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,3 +105,27 @@ async def test_a_description_has_an_end_and_no_control_characters() -> None:
     words = near.requests[0]["messages"][0]["content"][0]["text"]
     assert words.partition("\n")[2].startswith("[2Ja\tb\nxxx")
     assert len(words) < 21_000
+
+
+async def test_two_who_ask_at_once_wait_for_one_description_and_the_first_may_leave() -> None:
+    go = asyncio.Event()
+    blind, seeing = Blind(), ScriptedBackend([go, RED])
+    router = pair(blind, seeing)
+    first, second = (asyncio.create_task(ask(router, request(IMAGE))) for _ in range(2))
+    await seeing.accepted.wait()
+    first.cancel()
+    await asyncio.wait([first])
+    assert not seeing.left.is_set()
+    go.set()
+    await second
+    assert len(seeing.requests) == len(blind.requests) == 1
+    assert "A red square." in blind.requests[0]["messages"][0]["content"][0]["text"]
+
+
+async def test_a_description_that_nobody_waits_for_any_more_is_ended() -> None:
+    seeing = ScriptedBackend([asyncio.Event()])
+    asking = asyncio.create_task(ask(pair(Blind(), seeing), request(IMAGE)))
+    await seeing.accepted.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert seeing.left.is_set()
