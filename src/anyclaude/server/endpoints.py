@@ -1,5 +1,6 @@
 """The small endpoints beside /v1/messages."""
 
+import json
 from typing import Any
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from anyclaude.server.keys import FIGURES, METRICS, MODE, REDACTOR, ROUTER
 from anyclaude.server.metrics import CONTENT_TYPE
 from anyclaude.server.passthrough import relay_other
 from anyclaude.server.status import report
-from anyclaude.wire.json import encode
+from anyclaude.trace.transcript import printable
 
 
 async def preconnect(request: web.Request) -> web.Response:
@@ -37,7 +38,8 @@ async def status(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """The same for Prometheus (`server.metrics`)."""
-    return web.Response(body=request.app[METRICS].exposition(), headers={"Content-Type": CONTENT_TYPE})
+    told = printable(request.app[METRICS].exposition().decode())
+    return web.Response(body=told.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def models(request: web.Request) -> web.StreamResponse:
@@ -75,4 +77,5 @@ def _model(found: ModelInfo) -> dict[str, Any]:
 
 
 def _json(value: object, status: int = 200) -> web.Response:
-    return web.Response(body=encode(value), status=status, content_type="application/json")
+    """In ASCII: these answers are looked at in terminals, and hold words of model servers."""
+    return web.Response(body=json.dumps(value).encode(), status=status, content_type="application/json")
