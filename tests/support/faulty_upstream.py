@@ -27,7 +27,7 @@ from tests.support.streams import finish, text, usage
 Cutting = Literal["whole", "bytes", "random"]
 CUTTINGS: Final[Sequence[Cutting]] = ("whole", "bytes", "random")
 
-_ENDS: Final = 1500  # bytes at either end of what is sent that go one by one
+_ENDS: Final = 500  # bytes at either end of what is sent that go one by one
 _LUMP: Final = 65536
 _ANSWERED: Final = ("/chat/completions", "/messages")
 

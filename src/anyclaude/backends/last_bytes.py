@@ -33,11 +33,16 @@ class _Piecewise(ResponseHandler):
         super().data_received(data)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException = _UNKNOWN) -> None:
-        """What came is no HTTP, so the body will not end."""
+        """What came is no HTTP, so the body will not end.
+
+        Said twice: whoever was just woken by the end of a chunk looks for no error before waiting on.
+        """
         super().set_exception(exc, exc_cause)
         body = self._payload
         if body is not None and not body.is_eof() and body.exception() is None:
-            body.set_exception(aiohttp.ClientPayloadError("what came is no HTTP"), exc)
+            error = aiohttp.ClientPayloadError("what came is no HTTP")
+            body.set_exception(error, exc)
+            self._loop.call_soon(body.set_exception, error, exc)
 
 
 class Connector(aiohttp.TCPConnector):
