@@ -102,4 +102,5 @@ ROWS: Final = (
         "cluster",
     ),
     Row("R19", "a worker's engine that hangs or dies", "health bad in 2 s, who waits is told in 3 s", "worker"),
+    Row("R20", "the tests with processes and sockets, in random order beside busy loops", "no flake", "flakes"),
 )

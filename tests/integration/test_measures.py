@@ -17,6 +17,10 @@ LINUX = pytest.mark.skipif(sys.platform == "darwin", reason="reads /proc")
         ("attacks", 0.005, {"R15"}),
         ("configs", 0.03, {"R17"}),
         pytest.param("amplification", 0.01, {"R16"}, marks=LINUX),
+        ("draining", 0.01, {"R11"}),
+        ("exits", 0.005, {"R12"}),
+        ("traces", 0.005, {"R13"}),
+        ("worker", 0.01, {"R6", "R19"}),
     ],
 )
 def test_a_measure_ends_in_its_figures(program: str, scale: float, rows: set[str]) -> None:
@@ -27,3 +31,16 @@ def test_a_measure_ends_in_its_figures(program: str, scale: float, rows: set[str
     for figure in figures.values():
         assert figure["measured"]
         assert isinstance(figure["met"], bool)
+
+
+def test_a_few_tests_in_random_order_beside_busy_loops() -> None:
+    command = [
+        sys.executable,
+        str(MEASURES / "flakes.py"),
+        "--fresh",
+        "--minutes",
+        "0",
+        "tests/unit/wire/test_proof.py",
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=110, check=True)
+    assert json.loads(ended.stdout.splitlines()[-1])["R20"]["met"]
