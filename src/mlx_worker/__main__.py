@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from anyclaude.wire.proof import SHORTEST_SECRET
 from mlx_worker import blas, models
 from mlx_worker.distributed.hostfile import BACKENDS, HostfileError
 from mlx_worker.distributed.supervisor import STARTING_PORT, plan_of, supervise
@@ -100,8 +101,12 @@ def _settings(options: argparse.Namespace) -> Settings:
     flags = {"MLX_HOST": options.host, "MLX_PORT": options.port, "MLX_MODEL_PATH": options.model}
     os.environ.update({name: value for name, value in flags.items() if value is not None})
     settings = Settings.from_environment(os.environ)
-    if settings.token is None and not _is_loopback(settings.host):
-        raise CannotServe(f"{settings.host} is open to other machines: set MLX_WORKER_TOKEN to a long random text")
+    token = settings.token.get_secret_value() if settings.token else ""
+    if len(token) < SHORTEST_SECRET and not _is_loopback(settings.host):
+        raise CannotServe(
+            f"{settings.host} is open to other machines: set MLX_WORKER_TOKEN to a random text of at least "
+            f"{SHORTEST_SECRET} characters"
+        )
     return settings
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from anyclaude.cli.main import main
 from tests.support.children import ANYCLAUDE, Ended, bare_environment, run
 from tests.support.clients import client_of
 from tests.support.openai_upstream import OpenAIUpstream
@@ -87,7 +88,6 @@ async def test_a_model_and_its_server(tmp_path: Path) -> None:
                 async with client.get("/metrics") as response:
                     assert not STEERS.search(await response.text())
             assert await proxy.end() == ""
-        check(await anyclaude(tmp_path, "--check-setup", **environ))
     check(await anyclaude(tmp_path, "trace", "list"))
     names = traces(tmp_path)
     assert len(names) == 2
@@ -107,12 +107,17 @@ def log_lines(home: Path) -> list[bytes]:
     return [line for path in home.glob(".anyclaude/logs/*.log") for line in path.read_bytes().splitlines()]
 
 
-@pytest.mark.parametrize("place", ["LMSTUDIO_MODEL", "ANYCLAUDE_MODE", "LMSTUDIO_URL", "flag"])
-async def test_what_a_person_was_made_to_paste(place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["LMSTUDIO_MODEL", "ANYCLAUDE_MODE", "LMSTUDIO_URL", "--mode", "--port"])
+def test_what_a_person_was_made_to_paste(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     evil = EVIL.replace("\0", "")
-    words = ["--proxy-only", f"--mode={evil}"] if place == "flag" else ["--proxy-only"]
-    given = {"LMSTUDIO_URL": "http://127.0.0.1:9/v1"} | ({} if place == "flag" else {place: evil})
-    ended = await anyclaude(tmp_path, *words, **given)
-    check(ended)
-    assert ended.exit_code == 2
-    assert ended.stderr.count("\n") == 1
+    words = [f"{place}={evil}"] if place.startswith("--") else []
+    if not words:
+        monkeypatch.setenv(place, evil)
+    code = main(["--show-config", *words])
+    told = capsys.readouterr()
+    check(Ended(code, told.out, told.err))
+    assert code == (0 if place == "LMSTUDIO_MODEL" else 2)
