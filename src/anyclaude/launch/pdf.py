@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from anyclaude.launch.pdf_child import MOST_CHARACTERS, UNREADABLE
+from anyclaude.launch.pdf_child import LENGTH, MOST_CHARACTERS, UNREADABLE
 
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes; what Claude Code reads at most."""
@@ -56,6 +56,8 @@ async def _read(document: bytes) -> str:
         with suppress(ProcessLookupError):
             child.kill()
         await child.wait()
+        if child.stdin:
+            child.stdin.close()
     text = (said or b"").decode("utf-8", "replace")
     if child.returncode == 0:
         return text
@@ -74,8 +76,8 @@ async def _said(child: asyncio.subprocess.Process) -> bytes | None:
 
 
 async def _fed(child: asyncio.subprocess.Process, document: bytes) -> None:
+    """What it reads. The pipe stays open until it has ended: should we be killed, its closing ends it."""
     if child.stdin:
         with suppress(BrokenPipeError, ConnectionResetError):  # it has ended, and its last words say why
-            child.stdin.write(document)
+            child.stdin.writelines((len(document).to_bytes(LENGTH), document))
             await child.stdin.drain()
-        child.stdin.close()

@@ -1,13 +1,17 @@
 """The text of a PDF, from standard input to standard output: a program of its own, since it reads what strangers wrote.
 
-It may use so much memory and processor time and no more, and nothing that it does can harm who asked.
+It may use so much memory and processor time and no more, and nothing that it does can harm who asked. Standard input is
+the number of bytes (`LENGTH` of them, the first the highest), then the PDF, and stays open: when it closes, whoever
+asked is gone, and so is this.
 
 Ends with 0 and text; with 3 and one sentence when the PDF cannot be read.
 """
 
 import io
 import logging
+import os
 import sys
+import threading
 from contextlib import suppress
 from typing import Final
 
@@ -18,17 +22,21 @@ if sys.platform != "win32":
     import resource
 
 UNREADABLE: Final = 3
+LENGTH: Final = 8
 MOST_PAGES: Final = 300
 MOST_CHARACTERS: Final = 400_000
 _MEMORY: Final = 1024**3  # bytes
 _SECONDS: Final = 20
+_ALONE: Final = 4
 
 
 def main() -> int:
     _limit()
     logging.disable()  # what the library thinks of a file is of no use to a model
+    document = sys.stdin.buffer.read(int.from_bytes(sys.stdin.buffer.read(LENGTH)))
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
-        sys.stdout.buffer.write(text_of(sys.stdin.buffer.read()).encode("utf-8", "replace"))
+        sys.stdout.buffer.write(text_of(document).encode("utf-8", "replace"))
     except DependencyError:
         sys.stdout.write("it is encrypted or packed in a way that is not known here")
         return UNREADABLE
@@ -59,6 +67,13 @@ def text_of(document: bytes) -> str:
         return f"[its {count} pages hold no text: it may be scanned]"
     left_out = [f"[the other {count - len(pages)} pages are left out]"] if len(pages) < count else []
     return "\n".join([*pages, *left_out])
+
+
+def _end_with_stdin() -> None:
+    """A parent that is killed cannot say so, but its end of the pipe closes."""
+    while os.read(0, 4096):
+        pass
+    os._exit(_ALONE)
 
 
 def _limit() -> None:

@@ -11,6 +11,7 @@ from anyclaude.launch import pdf as reading
 from anyclaude.launch.pdf import PdfReading
 from anyclaude.launch.pdf_child import MOST_CHARACTERS, MOST_PAGES
 from tests.support.pdf import pdf
+from tests.support.pids import state, until_gone
 
 
 async def test_the_text_of_its_pages() -> None:
@@ -43,7 +44,10 @@ async def test_a_page_that_is_too_long_is_cut() -> None:
     assert text.endswith("word \n[the rest of this page is left out]\n[the other 1 pages are left out]")
 
 
-async def test_what_is_encrypted_in_a_way_that_is_not_known_says_so() -> None:
+async def test_what_is_encrypted_in_a_way_that_is_not_known_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = "import sys; sys.modules.update(cryptography=None, Crypto=None)"  # what pypdf would decrypt it with
+    reads = "from anyclaude.launch.pdf_child import main; sys.exit(main())"
+    monkeypatch.setattr(reading, "_COMMAND", (sys.executable, "-P", "-c", f"{without}; {reads}"))
     keys = "/V 5 /R 6 /CF << /StdCF << /CFM /AESV3 >> >> /StmF /StdCF /P -1 /O ({0}) /U ({0}) /OE ({1}) /UE ({1})"
     aes = f"/Encrypt << /Filter /Standard {keys.format('x' * 48, 'y' * 32)} /Perms (zzzzzzzzzzzzzzzz) >> /ID [(a) (b)]"
     text = await PdfReading().text_of(pdf(["secret"]).replace(b"/Root", f"{aes} /Root".encode()))
@@ -52,7 +56,7 @@ async def test_what_is_encrypted_in_a_way_that_is_not_known_says_so() -> None:
 
 async def test_the_child_sees_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_SERVICE_TOKEN", "secret")
-    said = "import os, sys; sys.stdin.read(); print(dict(os.environ), sys.argv)"
+    said = "import os, sys; print(dict(os.environ), sys.argv)"
     monkeypatch.setattr(reading, "_COMMAND", (sys.executable, "-c", said))
     assert "secret" not in await PdfReading().text_of(b"PATH and such")
 
@@ -96,3 +100,24 @@ async def test_a_child_that_does_not_listen_says_why_all_the_same(monkeypatch: p
 async def test_where_no_child_can_be_started_the_model_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_COMMAND", ("/nowhere/python",))
     assert (await PdfReading().text_of(pdf(["x"]))).startswith("[it cannot be read now")
+
+
+async def test_when_the_proxy_is_killed_the_child_ends_itself(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    slow = (
+        "import os, time; from anyclaude.launch import pdf_child as reading\n"
+        f"def text_of(document): open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)\n"
+        "reading.text_of = text_of; reading.main()"
+    )
+    asks = (
+        "import asyncio, sys; from anyclaude.launch import pdf\n"
+        f"pdf._COMMAND = (sys.executable, '-P', '-c', {slow!r})\n"
+        "asyncio.run(pdf.PdfReading(600).text_of(b'x' * 1_000_000))"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", asks)
+    child = int(await asyncio.to_thread(started.read_text))
+    assert state(child) not in ("", "Z")
+    parent.kill()
+    await parent.wait()
+    await until_gone(child)
