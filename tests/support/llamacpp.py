@@ -16,9 +16,11 @@ STRICT_TOOLS = Path(__file__).parent / "templates" / "strict_tools.jinja"
 
 
 @asynccontextmanager
-async def llamacpp(home: Path, context: int = 8192, template: Path | None = None) -> AsyncIterator[str]:
-    """Its base URL, `/v1` included, until the end of the block. context: the window in tokens."""
-    given = [str(context), *([str(template)] if template else [])]
+async def llamacpp(
+    home: Path, context: int = 8192, template: Path | None = None, model: Path | None = None
+) -> AsyncIterator[str]:
+    """Its base URL, `/v1` included, until the end of the block. context: the window in tokens. model: None: SmolLM2."""
+    given = [str(context), str(template or ""), str(model or "")]
     command = [sys.executable, "-m", "tests.support.llamacpp_child", *given]
     async with child(command, bare_environment(home), REPOSITORY) as started:
         assert started.stdout is not None

@@ -50,7 +50,7 @@ class Asked:
 
     def texts(self, role: str) -> list[str]:
         """The text of every message of that role; parts that are no text are left out."""
-        return [_text(message.get("content")) for message in self.messages if message["role"] == role]
+        return [text_of(message) for message in self.messages if message["role"] == role]
 
     def tool_results(self) -> list[str]:
         return self.texts("tool")
@@ -219,7 +219,9 @@ def _abort(request: web.Request) -> None:
         request.transport.abort()
 
 
-def _text(content: object) -> str:
+def text_of(message: dict[str, Any]) -> str:
+    """Parts that are no text are left out."""
+    content = message.get("content")
     if isinstance(content, list):
         return "".join(part["text"] for part in content if part.get("type") == "text")
     return content if isinstance(content, str) else ""
