@@ -16,6 +16,10 @@ def in_session(leader: int) -> list[int]:
     return [int(pid) for pid in _ps("-o", "pid=", "-s", str(leader)).split()]
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(each) for each in _ps("-o", "pid=", "--ppid", str(pid)).split()]
+
+
 async def until_gone(*pids: int, seconds: float = DEADLINE) -> None:
     """Raises TimeoutError when one of them is still there."""
     async with asyncio.timeout(seconds):
