@@ -21,7 +21,7 @@ from anyclaude.server.connections import Patience
 from anyclaude.server.serve import serving
 from tests.support.client_scenarios import ClientFault, Does, Expected, Met, floods, takes_it_late, takes_nothing, well
 from tests.support.clients import TOKEN
-from tests.support.faulty_client import dialled, request
+from tests.support.faulty_client import WHOLE, dialled, request
 from tests.support.faulty_upstream import ANTHROPIC, OPENAI, Cuts, Scenario, Wire, faulty_upstream
 from tests.support.oracle import Outcome, Seen, Violation, judge
 
@@ -36,7 +36,10 @@ _PATIENT: Final = Deadlines(connect=5.0, first_event=90.0, progress=90.0, closin
 
 @dataclass(frozen=True, slots=True)
 class ClientTrial:
+    """cuts: how the client's bytes are cut into writes."""
+
     kind: ProxyKind
+    cuts: Cuts = WHOLE
 
     def expected(self, fault: ClientFault) -> Expected | None:
         """None: the row says nothing about this kind of proxy."""
@@ -57,7 +60,7 @@ class ClientTrial:
             await self._goes_on(fault, met)
 
     async def _answers(self, fault: ClientFault, expected: Expected, met: Met) -> list[Seen]:
-        async with dialled(met.port, window=fault.window) as line:
+        async with dialled(met.port, window=fault.window, cuts=self.cuts) as line:
             await fault.does(line, met)
             seen = await line.answers(len(expected)) if expected else []
             return await line.rest() if fault.closes else seen

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.support.clients import TOKEN
+from tests.support.faulty_upstream import Cuts
 from tests.support.oracle import Seen, Violation
 
 SMALL_WINDOW: Final = 4096
 """Bytes that a client takes which reads nothing, beside what the system adds."""
 
+WHOLE: Final = Cuts()
 _LONG: Final = 256 * 1024
 ASK: Final[Mapping[str, Any]] = {
     "model": "claude-opus-4-8",
@@ -38,13 +40,14 @@ class Line:
     port: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    cuts: Cuts = WHOLE
     came: bytearray = field(default_factory=bytearray)
 
     async def send(self, *pieces: bytes) -> None:
-        """Each in a write of its own. The other side may have had enough by then."""
+        """Each in a write of its own, or in several. The other side may have had enough by then."""
         with suppress(ConnectionError):
-            for piece in pieces:
-                self.writer.write(piece)
+            for cut in (cut for piece in pieces for cut in self.cuts.pieces(piece)):
+                self.writer.write(cut)
                 await self.writer.drain()
 
     async def until(self, mark: bytes) -> None:
@@ -90,7 +93,7 @@ class Line:
 
 
 @asynccontextmanager
-async def dialled(port: int, *, window: int | None = None) -> AsyncIterator[Line]:
+async def dialled(port: int, *, window: int | None = None, cuts: Cuts = WHOLE) -> AsyncIterator[Line]:
     """A connection to a port of this machine. window: bytes that the system takes for a client that reads nothing."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if window is not None:
@@ -99,7 +102,7 @@ async def dialled(port: int, *, window: int | None = None) -> AsyncIterator[Line
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
     reader, writer = await asyncio.open_connection(sock=sock, limit=window or 65536)
     try:
-        yield Line(port, reader, writer)
+        yield Line(port, reader, writer, cuts)
     finally:
         writer.close()
         with suppress(ConnectionError):
