@@ -244,8 +244,20 @@ def mapped(origin: str) -> Iterator[None]:
 
 
 def _convert(error: aiohttp.ClientError, origin: str) -> UpstreamError:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return UpstreamUnreachable(
+            f"the certificate of {origin} is not right ({_why(error.certificate_error)}); check the address, "
+            "or name the file of its authority in SSL_CERT_FILE"
+        )
+    if isinstance(error, aiohttp.ClientSSLError):
+        return UpstreamUnreachable(f"{origin} does not speak a TLS that is spoken here; check the address")
     if isinstance(error, aiohttp.ClientConnectorError) and (
         error.errno in _UNREACHABLE or isinstance(error.os_error, socket.gaierror)
     ):
         return UpstreamUnreachable(f"nothing answers at {origin}; start the model server, or check the address")
     return UpstreamBroken(f"the connection to {origin} broke before the answer was complete")
+
+
+def _why(error: Exception) -> str:
+    """OpenSSL's words, such as `certificate has expired`."""
+    return str(getattr(error, "verify_message", "")).rstrip(".") or type(error).__name__
