@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import cluster_causes
 import question  # noqa: F401  (makes the tests' parts importable)
-from cluster_agents import Load, Question, converse
+from cluster_agents import KINDS, Load, Question, beginning, converse
 from cluster_nodes import Nodes, started
 from cluster_report import HEAD, Answer, Phase, compared, row
 from failure import BenchError, first_of
@@ -48,6 +49,8 @@ def main() -> int:
         return 2
     print(HEAD, *(row(strategy, phases) for strategy, phases in found.items()), sep="\n")
     print(compared(found))
+    print("\nComputed tokens a turn, by their cause:\n", cluster_causes.table(found), sep="\n")
+    print(cluster_causes.moves(found))
     return 0
 
 
@@ -76,6 +79,7 @@ async def _phase(urls: Sequence[str], strategy: Strategy, load: Load) -> Phase:
 
     try:
         await backend.ready()
+        phase.prefixes = {kind: await backend.count_tokens(beginning(kind, load)) for kind in KINDS}
         await converse(load, ask)
     finally:
         await backend.aclose()
@@ -95,9 +99,10 @@ async def _answer(backend: MlxClusterBackend, asked: Question) -> tuple[Answer, 
     if isinstance(events[-1], Failed):
         raise BenchError(f"an answer failed: {events[-1].error.message}")
     usage = next(event for event in reversed(events) if isinstance(event, UsageReport))
-    who, node = f"{asked.session}/{asked.agent or ''}", journal.of("route")[-1]["to"]
+    who, route = f"{asked.session}/{asked.agent or ''}", journal.of("route")[-1]
     seconds = first or time.perf_counter() - began
-    return Answer(who, node, seconds, usage.prompt_tokens, usage.cached_tokens, asked.small), events
+    tokens = usage.prompt_tokens, usage.cached_tokens, usage.output_tokens
+    return Answer(who, asked.kind, route["to"], route["reason"], began, seconds, *tokens, asked.small), events
 
 
 def _settings(urls: Sequence[str], strategy: Strategy) -> MlxCluster:
@@ -114,11 +119,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1, help="of each worker's arithmetic; 0: as many as it likes")
-    parser.add_argument("--cache-mb", type=int, default=96, help="what each worker may keep; 0: as much as it likes")
+    parser.add_argument("--cache-mb", type=int, default=25, help="what each worker may keep; 0: as much as it likes")
     parser.add_argument("--model", type=Path, help="a folder; else a tiny model is made")
     parser.add_argument("--sessions", type=int, default=_USUAL.sessions)
     parser.add_argument("--turns", type=int, default=_USUAL.turns)
-    parser.add_argument("--size", type=float, default=1.0, help="of all texts; 1: some 4,000 tokens at the beginning")
+    parser.add_argument("--size", type=float, default=1.0, help="of all texts; 1: some 2,900 tokens at the beginning")
     parser.add_argument("--arrivals", type=float, default=_USUAL.arrivals, help="seconds in which sessions begin")
     parser.add_argument("--thinking", type=float, default=_USUAL.thinking, help="mean seconds between turns")
     return parser.parse_args()

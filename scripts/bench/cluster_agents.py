@@ -21,28 +21,40 @@ SUBAGENTS: Final = 0.06
 SIDE_REQUESTS: Final = 0.1
 ANSWER_TOKENS: Final = 48
 SMALL_TOKENS: Final = 8
-TITLE_BYTES: Final = 900
-FIRST_BYTES: Final = (200, 1000)
-KINDS: Final[Mapping[str, float]] = {"main": 1.0, "explore": 0.45, "plan": 0.6, "general": 0.75}
-"""The prefix of each kind of agent, as a share of the main one's; the same shares as in the simulation."""
+TITLE_BYTES: Final = 100
+TOOLS_BYTES: Final = 1_570
+"""What the tools come to in a prompt, as text of so many bytes."""
+
+KINDS: Final[Mapping[str, float]] = {"main": 1.0, "explore": 0.56, "plan": 0.56, "general": 0.63}
+"""The prefix of each kind of agent, as a share of the main one's. Claude Code 2.1.197 sends 19,100 tokens of system
+prompt and tools as the main agent, 10,700 and 11,900 as the subagents Explore and general-purpose; the messages of a
+first turn are a thirteenth of it, a title's request a fiftieth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked. prefix, results: bytes of text, two or so for each token. arrivals, thinking: seconds."""
+    """What is asked. prefix, first, results: bytes of text, two or so for each token. arrivals, thinking: seconds.
 
-    sessions: int = 10
+    A main agent's first prompt takes some 2,900 tokens, a seventh of Claude Code's, and each turn adds 150 or so.
+    """
+
+    sessions: int = 9
     turns: int = 20
-    prefix: int = 7_000
-    results: tuple[int, ...] = (75, 200, 500, 1_100)
-    arrivals: float = 20.0
-    thinking: float = 4.0
+    prefix: int = 3_500
+    first: tuple[int, int] = (100, 500)
+    results: tuple[int, ...] = (40, 100, 250, 550)
+    arrivals: float = 10.0
+    thinking: float = 2.0
     seed: int = 1
 
     def sized(self, factor: float) -> "Load":
         """The same with shorter or longer texts."""
+        least, most = self.first
         return replace(
-            self, prefix=int(factor * self.prefix), results=tuple(int(factor * each) for each in self.results)
+            self,
+            prefix=int(factor * self.prefix),
+            first=(int(factor * least), int(factor * most)),
+            results=tuple(int(factor * each) for each in self.results),
         )
 
     def again(self, number: int) -> "Load":
@@ -56,6 +68,7 @@ class Question:
 
     session: str
     agent: str | None
+    kind: str
     body: Mapping[str, Any]
     small: bool = False
 
@@ -92,24 +105,16 @@ class Agent:
     async def live(self, turns: int, wait: float) -> None:
         """So many turns, after so many seconds."""
         await asyncio.sleep(wait)
-        self.messages.append({"role": "user", "content": self._text(self.rng.randint(*FIRST_BYTES), "first")})
+        self.messages.append({"role": "user", "content": self._text(self.rng.randint(*self.load.first), "first")})
         if self.name is None:
             self._beside()
         for turn in range(turns):
-            events = await self.ask(Question(self.session, self.name, self._body()))
+            events = await self.ask(Question(self.session, self.name, self.kind, self._body()))
             await self._work()
             self.messages += _exchange(events, turn, self._text(self.rng.choice(self.load.results), f"result {turn}"))
 
     def _body(self) -> Mapping[str, Any]:
-        return {
-            "model": "any",
-            "max_tokens": ANSWER_TOKENS,
-            "temperature": 0,
-            "system": _system(self.kind, self.load.prefix),
-            "tools": TOOLS,
-            "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
-            "messages": list(self.messages),
-        }
+        return {**beginning(self.kind, self.load), "messages": list(self.messages)}
 
     async def _work(self) -> None:
         """The tools, the person, and now and then subagents, for which it waits."""
@@ -128,18 +133,27 @@ class Agent:
     def _beside(self) -> None:
         asked = [{"role": "user", "content": self._text(TITLE_BYTES, f"title {len(self.messages)}")}]
         body = {"model": "any", "max_tokens": SMALL_TOKENS, "system": "A title.", "tools": [], "messages": asked}
-        self.side.create_task(_answered(self.ask(Question(self.session, None, body, small=True))))
+        self.side.create_task(_answered(self.ask(Question(self.session, None, "title", body, small=True))))
 
     def _text(self, size: int, what: str) -> str:
         return filler(size, f"{self.session} {self.name} {what}")
 
 
+def beginning(kind: str, load: Load) -> Mapping[str, Any]:
+    """A request with nothing but the prefix of one kind of agent."""
+    return {
+        "model": "any",
+        "max_tokens": ANSWER_TOKENS,
+        "temperature": 0,
+        "system": filler(max(int((load.prefix + TOOLS_BYTES) * KINDS[kind]) - TOOLS_BYTES, 0), kind),
+        "tools": TOOLS,
+        "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
+        "messages": [{"role": "user", "content": "."}],
+    }
+
+
 async def _answered(answer: Awaitable[object]) -> None:
     await answer
-
-
-def _system(kind: str, size: int) -> str:
-    return filler(int(size * KINDS[kind]), kind)
 
 
 def _exchange(events: Sequence[ModelEvent], turn: int, result: str) -> list[dict[str, Any]]:

@@ -17,20 +17,33 @@ BASE: Final = "cache-aware"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request. who: the agent; first: seconds to its first token; prompt, cached: tokens."""
+    """One request. who: the agent, of some kind; why: the choice of its node; at: when it was asked; first: seconds to
+    its first token; prompt, cached, output: tokens."""
 
     who: str
+    kind: str
     node: str
+    why: str
+    at: float
     first: float
     prompt: int
     cached: int
+    output: int
     small: bool
+
+    @property
+    def computed(self) -> int:
+        return self.prompt - self.cached
 
 
 @dataclass(slots=True)
 class Phase:
-    """One strategy's run over all conversations. work: of the nodes; seconds: from the first question to the end."""
+    """One strategy's run over all conversations. work: of the nodes; seconds: from the first question to the end.
 
+    prefixes: tokens of each kind of agent's prefix.
+    """
+
+    prefixes: Mapping[str, int] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     work: Work = field(default_factory=Work)
     seconds: float = 0.0

@@ -1,5 +1,6 @@
 """The benches themselves run: tiny runs, and their refusals. Figures are not judged here."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -57,9 +58,38 @@ def test_strategies_are_measured_on_real_workers() -> None:
     ended = bench(*compared, *small, script="cluster.py", seconds=280)
     assert ended.returncode == 0, ended.stderr
     rows = [line.split(" | ") for line in ended.stdout.splitlines() if line.startswith("| ")]
-    assert [row[0].strip("| ") for row in rows] == ["strategy", "cache-aware", "round-robin"]
-    assert all(float(row[5].split()[0]) > 0 for row in rows[1:]), "nothing came from the caches"
+    assert [row[0].strip("| ") for row in rows] == 2 * ["strategy", "cache-aware", "round-robin"]
+    assert all(float(row[5].split()[0]) > 0 for row in rows[1:3]), "nothing came from the caches"
+    for times, causes in zip(rows[1:3], rows[4:], strict=True):
+        computed = sum(int(cell.strip(" |")) for cell in causes[1:])
+        assert abs(computed - int(times[6].split()[0])) <= 4, "each computed token has one cause"
     assert "round-robin: " in ended.stdout
+
+
+def test_computed_tokens_are_told_by_their_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    causes, report = (importlib.import_module(name) for name in ("cluster_causes", "cluster_report"))
+    turns = [
+        report.Answer("a", "main", node, "", at, 1.0, prompt, cached, 50, False)
+        for at, (node, prompt, cached) in enumerate(
+            [
+                ("n0", 1300, 0),  # the prefix of 1,000 for the first time, 300 new
+                ("n0", 1500, 1350),  # 150 new
+                ("n0", 1700, 1500),  # 150 new, the answer of 50 again
+                ("n1", 2000, 0),  # 250 new, the prefix at another node, 750 of history
+                ("n1", 2200, 1000),  # 150 new, 1,050 that had gone there
+                ("n1", 2400, 0),  # 150 new, with the prefix this time
+            ]
+        )
+    ]
+    assert causes.computed(turns, {"main": 1000}) == {
+        "new": 300 + 150 + 150 + 250 + 150 + 150,
+        "prefix": 2000,
+        "prefix again": 1000,
+        "answer again": 50,
+        "moved": 750,
+        "lost at home": 1050 + 1250,
+    }
 
 
 def test_an_unknown_strategy_is_refused() -> None:
