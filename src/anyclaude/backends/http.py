@@ -39,6 +39,7 @@ _UNREACHABLE: Final = {
     errno.EHOSTDOWN,
     errno.EADDRNOTAVAIL,
 }
+_NO_DESCRIPTORS: Final = {errno.EMFILE, errno.ENFILE}
 _SHORTEST_SECRET: Final = 12
 _LARGEST_ERROR: Final = 64 * 1024
 _ERROR_BODY: Final = 5.0  # seconds
@@ -249,8 +250,10 @@ def _convert(error: aiohttp.ClientError, origin: str) -> UpstreamError:
             f"the certificate of {origin} is not right ({_why(error.certificate_error)}); check the address, "
             "or name the file of its authority in SSL_CERT_FILE"
         )
-    if isinstance(error, aiohttp.ClientSSLError):
-        return UpstreamUnreachable(f"{origin} does not speak a TLS that is spoken here; check the address")
+    if isinstance(error, aiohttp.ClientConnectorError) and error.errno in _NO_DESCRIPTORS:
+        return UpstreamUnreachable(
+            f"there was no connection to {origin}, because no more files can be opened; raise the limit (`ulimit -n`)"
+        )
     if isinstance(error, aiohttp.ClientConnectorError) and (
         error.errno in _UNREACHABLE or isinstance(error.os_error, socket.gaierror)
     ):
