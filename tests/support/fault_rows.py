@@ -127,6 +127,7 @@ PROCESS: Final = (
         _FAULTS,
         "process::with_64_descriptors_it_refuses_some_and_lives_on",
         "process::it_takes_the_descriptors_that_it_may_have",
+        "process::an_upstream_without_a_descriptor_for_it_is_said",
     ),
     _row(
         "P12",

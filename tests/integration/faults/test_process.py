@@ -2,8 +2,10 @@
 
 import ast
 import asyncio
+import errno
 import os
 import signal
+import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,6 +18,8 @@ import pytest
 
 import anyclaude
 import mlx_worker
+from anyclaude.backends.http import Upstream
+from anyclaude.errors import UpstreamUnreachable
 from anyclaude.launch.claude import run_claude
 from anyclaude.launch.signals import Interrupted, Signals, interruptible
 from tests.support.children import ANYCLAUDE, bare_environment, child, run
@@ -241,6 +245,19 @@ async def test_with_64_descriptors_it_refuses_some_and_lives_on(tmp_path: Path) 
     assert (out, said, started.returncode) == (b"", b"", 143)
     (log,) = (tmp_path / ".anyclaude/logs").iterdir()
     assert "Traceback" not in log.read_text()
+
+
+async def test_an_upstream_without_a_descriptor_for_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "socket", none_left)
+    upstream = Upstream("http://127.0.0.1:9/v1", None, 5.0)
+    try:
+        with pytest.raises(UpstreamUnreachable, match="no more files can be opened; raise the limit"):
+            await upstream.get("models", 5.0)
+    finally:
+        await upstream.aclose()
 
 
 async def answered(url: str, token: str) -> bool:
