@@ -40,6 +40,7 @@ PROCESS: Final = (
         "process::told_to_end",
         "process::ctrl_c_while_the_program_loads",
         "process::a_signal_while_it_looks_for_the_model",
+        "process::a_signal_while_a_name_server_is_silent",
         "process::a_signal_while_claude_starts_ends_both",
         "process::a_ctrl_c_just_before_claude_starts_is_not_lost",
         "process::a_signal_that_was_ignored_stays_ignored",

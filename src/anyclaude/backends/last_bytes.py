@@ -15,6 +15,8 @@ from typing import Any, Final
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
+from anyclaude.backends.names import Names
+
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _UNKNOWN: Final = BaseException()
 _HEADS: Final = 2  # in one read: an interim one, and the answer's
@@ -46,10 +48,10 @@ class _Piecewise(ResponseHandler):
 
 
 class Connector(aiohttp.TCPConnector):
-    """As its base, with connections that give out what came before they broke."""
+    """As its base, with connections that give out what came before they broke, and names that hold up nobody's end."""
 
     def __init__(self, **how: Any) -> None:
-        super().__init__(**how)
+        super().__init__(resolver=Names(), **how)
         self._factory = partial(_Piecewise, loop=self._loop)  # type: ignore[assignment]
 
 

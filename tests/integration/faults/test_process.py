@@ -108,6 +108,28 @@ async def test_a_signal_while_it_looks_for_the_model(tmp_path: Path, number: sig
     assert b"Traceback" not in said
 
 
+_SLOW_NAMES = """
+import socket, sys, threading
+from anyclaude.cli.main import main
+def never(*_, **__):
+    print("asked", file=sys.stderr, flush=True)
+    threading.Event().wait()
+socket.getaddrinfo = never
+sys.exit(main(["--mode=lmstudio", "--proxy-only"]))
+"""
+
+
+async def test_a_signal_while_a_name_server_is_silent(tmp_path: Path) -> None:
+    """The system's question for an address takes half a minute, and nothing can end it."""
+    environ = bare_environment(tmp_path, LMSTUDIO_URL="http://studio.example:1234/v1")
+    async with child([sys.executable, "-c", _SLOW_NAMES], environ, tmp_path) as started:
+        assert started.stderr is not None
+        assert await started.stderr.readline() == b"asked\n"
+        os.kill(started.pid, TERM)
+        await asyncio.wait_for(started.wait(), 60)
+    assert started.returncode == 143
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 async def test_a_signal_while_claude_starts_ends_both(tmp_path: Path, name: str) -> None:
     """It strikes before it could have learnt to catch one."""
