@@ -50,7 +50,8 @@ class AnswerResponse(Response):
             await send_error(send, error)
             return
         await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
-        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        if not self._answer.has_news:  # else the head goes out with it
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
         try:
             async for events in self._watched():
                 body = encode_batch(self._writer, events)

@@ -25,6 +25,7 @@ log = logging.getLogger("mlx_worker")
 IDLE_SECONDS = 0.5
 PUT_AWAY_SECONDS = 5.0
 LIST_SECONDS = 1.0
+QUIET_SECONDS = 0.05
 MAX_FAILURES = 3
 
 
@@ -45,6 +46,7 @@ class EngineLoop:
         self.stopping = False
         self.pace = Pace(limits.still_seconds, time.monotonic)
         self._list = PrefixList()
+        self._unlisted = True
 
     def run(self) -> None:
         try:
@@ -90,7 +92,9 @@ class EngineLoop:
 
     def _let_in(self, turns: Turns) -> None:
         """With nothing to do, wait for something, and then use the time for what is left to be put away."""
-        for item in self._inbox.take(IDLE_SECONDS if turns.idle else 0.0):
+        came = False
+        for item in self._inbox.take(self._patience(turns)):
+            came = True
             match item:
                 case Job() as job:
                     self._list.name(job.generation)
@@ -98,16 +102,29 @@ class EngineLoop:
                 case Errand() as errand:
                     errand.run(turns)
         if turns.idle:
+            self._look(turns, LIST_SECONDS if came else 0.0)
             turns.rest()
+
+    def _patience(self, turns: Turns) -> float:
+        """Seconds to wait for something to do. Who asks again at once is not to wait for the list of the cache."""
+        if not turns.idle:
+            return 0.0
+        return QUIET_SECONDS if self._unlisted else IDLE_SECONDS
 
     def _turn(self, turns: Turns) -> None:
         self.pace.begin()
         turns.turn()
         self.pace.end(turns.doing)
         turns.doing = ""
+        self._unlisted = self._unlisted or not turns.idle
+        self._look(turns, LIST_SECONDS)
+
+    def _look(self, turns: Turns, seconds: float) -> None:
+        """List what is in the cache, if that was not done for so long."""
         now = time.monotonic()
-        if now - self.listed[0] >= LIST_SECONDS or turns.idle:
+        if now - self.listed[0] >= seconds:
             self.listed = (now, self._list.look(turns.prefixes))
+            self._unlisted = False
 
     def _end(self) -> None:
         """Everyone still here hears that it is over."""

@@ -31,6 +31,8 @@ from mlx_worker.events import (
 )
 
 DONE = b"data: [DONE]\n\n"
+_HERE = "\0"
+"""Stands for a piece of text; in no model's name."""
 
 
 class ChunkWriter:
@@ -45,6 +47,7 @@ class ChunkWriter:
         self._calls = 0
         self._begun = False
         self._logprobs: list[dict[str, Any]] = []
+        self._plain: dict[str, tuple[bytes, bytes]] = {}
         self.error: WorkerError | None = None
 
     def feed(self, event: Event) -> Iterator[dict[str, Any]]:
@@ -70,6 +73,22 @@ class ChunkWriter:
                 self._logprobs += [_token_logprob(token) for token in tokens]
             case Generating():
                 pass
+
+    def frame(self, event: Event) -> bytes:
+        """The chunks of an event, encoded. Of pieces of text, all but the text is the same each time."""
+        match event:
+            case TextPiece(text) if self._begun and not self._logprobs:
+                before, after = self._plain.get("content") or self._around("content")
+            case ReasoningPiece(text) if self._begun and not self._logprobs:
+                before, after = self._plain.get("reasoning_content") or self._around("reasoning_content")
+            case _:
+                return b"".join(map(encode, self.feed(event)))
+        return before + orjson.dumps(text) + after
+
+    def _around(self, key: str) -> tuple[bytes, bytes]:
+        before, _, after = encode(self._delta({key: _HERE})).partition(orjson.dumps(_HERE))
+        self._plain[key] = before, after
+        return before, after
 
     def _call(self, call: dict[str, Any]) -> dict[str, Any]:
         return self._delta({"tool_calls": [{"index": self._calls - 1, **call}]})
@@ -130,7 +149,7 @@ def encode_batch(writer: ChunkWriter, events: Sequence[Event]) -> bytes:
             frames.append(b": prefill %d/%d\n\n" % (event.done, event.total))
         elif isinstance(event, Generating):
             frames.append(b": generating %d\n\n" % event.tokens)
-        frames += [encode(chunk) for chunk in writer.feed(event)]
+        frames.append(writer.frame(event))
         if isinstance(event, Finished):
             frames.append(DONE)
     if writer.error is not None:

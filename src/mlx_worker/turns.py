@@ -73,7 +73,8 @@ class Turns:
         try:
             self._let_go()
             candidates = self._candidates()
-            if self._share.prefill_next(prefilling=bool(candidates), decoding=bool(self.decoding)):
+            short = any(job.remaining <= self._limits.prefill_chunk for job in candidates)
+            if self._share.prefill_next(prefilling=bool(candidates), decoding=bool(self.decoding), short=short):
                 self._prefill(self._order.choose(candidates))
             elif self.decoding:
                 self._decode()

@@ -13,6 +13,7 @@ from typing import Any
 import mlx.core as mx
 import mlx_lm
 import pytest
+from mlx.utils import tree_flatten
 from mlx_lm.generate import (
     GenerationBatch,
     StopSequences,
@@ -37,6 +38,7 @@ from mlx_lm.utils import maybe_set_recommended_wired_limit
 
 from mlx_worker.disk_cache import read_head
 from mlx_worker.mlx_batch import SharedGenerator
+from mlx_worker.mlx_engine import put_parts_at_hand
 
 PROMPT = list(range(10, 60))
 
@@ -86,6 +88,21 @@ def test_load(loaded: tuple[Any, Any, dict[str, Any]]) -> None:
     assert loaded[2]["max_position_embeddings"] == 32_768
     default = inspect.signature(mlx_lm.load).parameters["trust_remote_code"].default
     assert default is False
+
+
+def test_the_parts_of_a_module_are_looked_up_last(attention_model: Path) -> None:
+    """A module is a dictionary of its parts, which Python finds first where they are attributes, too."""
+    model = mlx_lm.load(str(attention_model))[0]
+    layer, prompt = model.layers[0], mx.array([PROMPT])
+    before = model(prompt)
+    assert "mlp" in layer
+    assert "mlp" not in vars(layer)
+    parameters = len(tree_flatten(model.parameters()))
+    put_parts_at_hand(model)
+    assert vars(layer)["mlp"] is layer["mlp"] is layer.mlp
+    assert all(vars(module)[name] is module[name] for module in model.modules() for name in module.children())
+    assert len(tree_flatten(model.parameters())) == parameters
+    assert mx.array_equal(model(prompt), before)
 
 
 def test_the_tokenizer(loaded: tuple[Any, Any, Any]) -> None:

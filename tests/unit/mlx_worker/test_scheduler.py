@@ -50,6 +50,18 @@ def test_a_chunk_is_paid_back_with_as_much_decoding() -> None:
     assert steps in (10, 11)
 
 
+def test_short_prompts_are_computed_in_a_row_up_to_the_credit_and_then_paid_back() -> None:
+    share, chunks, steps = TimeShare(credit=0.25), 0, 0
+    while share.prefill_next(prefilling=True, decoding=True, short=True):
+        share.prefilled(0.1)
+        chunks += 1
+    assert chunks == 3
+    while not share.prefill_next(prefilling=True, decoding=True):
+        share.decoded(0.1)
+        steps += 1
+    assert steps in (3, 4)
+
+
 def test_who_is_alone_does_not_wait() -> None:
     share = TimeShare()
     share.prefilled(5.0)

@@ -56,6 +56,19 @@ def test_an_answer_of_nothing_still_names_its_role() -> None:
     assert deltas(chunks_of([Finished("stop", 1)])) == [{"role": "assistant", "content": ""}]
 
 
+def test_a_frame_is_the_events_chunks_encoded_also_where_most_of_it_is_remembered() -> None:
+    logprobs = Logprobs((TokenLogprob(b"b", -0.5),))
+    texts = (TextPiece("a"), ReasoningPiece('é\\"\n'), ReasoningPiece("c"), logprobs, TextPiece("b"), TextPiece("\0"))
+    encoded, plain = ChunkWriter("m", 10), ChunkWriter("m", 10)
+    frames = [encoded.frame(text) for text in (*texts, TextPiece("d"))]
+    told = [json.loads(frame.removeprefix(b"data: ")) for frame in frames if frame]
+    chunks = [chunk for text in (*texts, TextPiece("d")) for chunk in plain.feed(text)]
+    assert [chunk["choices"] for chunk in told] == [chunk["choices"] for chunk in chunks]
+    assert {(*chunk, chunk["id"], frame[-2:]) for chunk, frame in zip(told, filter(None, frames), strict=True)} == {
+        (*chunks[0], told[0]["id"], b"\n\n")
+    }
+
+
 def test_a_stop_string_is_named() -> None:
     choice = chunks_of([TextPiece("a"), Finished("stop", 2, stop="X")])[1]["choices"][0]
     assert (choice["finish_reason"], choice["stop_reason"]) == ("stop", "X")
