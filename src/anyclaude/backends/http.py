@@ -4,7 +4,8 @@
   to whatever HTTP_PROXY names.
 - No redirects: a key is bound to the address that the user gave it for.
 - Connections to plain `http` servers are not used twice: they are near, so that a new one costs little, and a request
-  sent into one that the server is just closing (llama.cpp and uvicorn do after 5 s) is lost.
+  sent into one that the server is just closing (llama.cpp and uvicorn do after 5 s) is lost; llama.cpp also keeps a
+  thread busy for each that is open.
 """
 
 import asyncio
@@ -45,6 +46,8 @@ _LARGEST_ERROR: Final = 64 * 1024
 _ERROR_BODY: Final = 5.0  # seconds
 _LARGEST_ANSWER: Final = 64 * 1024 * 1024
 _LARGEST_REPORT: Final = 4 * 1024 * 1024
+_LAST_BYTES: Final = 0.25
+"""Seconds for an answer that is whole to end in HTTP too."""
 _AT_ONCE: Final = 256 * 1024
 """A body beyond it is written piece by piece, so that the loop is not held."""
 _JSON: Final = {"content-type": "application/json"}
@@ -127,6 +130,8 @@ class Upstream:
             if answer.status != 200:
                 raise await answer.refusal()
             yield answer
+            if self.base_url.startswith("https:"):
+                await answer.end()
         finally:
             answer.close()
 
@@ -211,6 +216,13 @@ class Answer:
         said = decoded if decoded is not None else body.decode("utf-8", "replace")
         reset = seconds_until_reset(headers.get("x-ratelimit-reset"), said, time.time())
         return convert_failure(self.status, said, headers.get("retry-after") or reset)
+
+    async def end(self) -> None:
+        """Read to the end what has said all: a far server is greeted once, not for each request."""
+        with suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(_LAST_BYTES), aclosing(self.reads()) as reads:
+                async for _ in reads:
+                    pass
 
     def close(self) -> None:
         """End the connection, but for one whose answer was read to its end: that one may be used again."""
