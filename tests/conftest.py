@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from unittest import mock
 
@@ -13,6 +14,9 @@ from hypothesis import settings
 settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, database=None)
 settings.register_profile("deep", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup; a signal that is ignored is so for every child too
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 _OURS = ("ANTHROPIC_", "ANYCLAUDE_", "CLAUDE_CODE_", "LMSTUDIO_", "MLX_", "OPENROUTER_", "PROXY_ONLY")
 
