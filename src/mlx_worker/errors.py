@@ -7,6 +7,7 @@
     ├── Forbidden             403
     ├── UnknownModel          404
     ├── UnknownPath           404 and 405
+    ├── HeadTooSlow           408
     ├── BodyTooSlow           408
     ├── BodyTooLarge          413
     ├── NotJson               415
@@ -103,6 +104,11 @@ class UnknownPath(WorkerError):
     def __init__(self, message: str, status: int = 404) -> None:
         super().__init__(message)
         self.status = status
+
+
+class HeadTooSlow(WorkerError):
+    status = 408
+    kind = "timeout_error"
 
 
 class BodyTooSlow(WorkerError):

@@ -8,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from mlx_worker.connections import Connection
 from mlx_worker.settings import Settings
 
 GRACE_SECONDS = 5  # beyond those for answers in work, for whoever does not hear that it is over
@@ -59,6 +60,7 @@ def serve(app: Any, listener: socket.socket, settings: Settings) -> None:
     """Until a signal asks to end. `app`: an application, or where uvicorn finds it."""
     config = uvicorn.Config(
         app,
+        http=Connection,
         log_level="warning",
         access_log=False,
         workers=1,

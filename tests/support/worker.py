@@ -14,6 +14,7 @@ import uvicorn
 
 from mlx_worker.app import build_app
 from mlx_worker.blas import Blas
+from mlx_worker.connections import Connection
 from mlx_worker.engine import Engine, EngineStatus
 from mlx_worker.engine_thread import EngineThread
 from mlx_worker.jobs import Limits
@@ -105,15 +106,22 @@ def real_worker(folder: Path, *, settings: Settings | None = None, **limits: Any
 
 
 @contextmanager
-def serving(engine: Engine, settings: Settings | None = None) -> Iterator[str]:
+def serving(
+    engine: Engine, settings: Settings | None = None, connection: type[Connection] = Connection
+) -> Iterator[str]:
     """The application around any engine, on a free port, which its settings say too."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         settings = (settings or Settings()).model_copy(update={"port": listener.getsockname()[1]})
         app = build_app(engine, settings, Blas("test BLAS", fast=True))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="on"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, http=connection, log_level="error", access_log=False, lifespan="on")
+        )
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
         thread.start()
+        pause = threading.Event()
+        while not server.started and thread.is_alive():
+            pause.wait(0.005)
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
