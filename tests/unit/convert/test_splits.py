@@ -1,5 +1,6 @@
-"""No cut of a stream's bytes makes a difference to what a client is told. The measure `splits` cuts all of them at every
-byte.
+"""No cut of a stream's bytes makes a difference to what a client is told.
+
+The measure `splits` cuts all of them at every byte.
 """
 
 import pytest
