@@ -16,6 +16,9 @@ LINUX = pytest.mark.skipif(sys.platform == "darwin", reason="reads /proc")
     [
         ("attacks", 0.005, {"R15"}),
         ("configs", 0.03, {"R17"}),
+        ("faults", 0.001, {"R1a"}),
+        ("fuzz", 0.001, {"R3"}),
+        ("splits", 0.001, {"R2"}),
         pytest.param("amplification", 0.01, {"R16"}, marks=LINUX),
         ("clients", 0.001, {"R1b"}),
         ("cancels", 0.002, {"R4", "R5"}),
