@@ -57,16 +57,9 @@ def main() -> None:
     print(json.dumps({"R3": _figure(ran, guided)}))
 
 
-def _ran(target: str, seconds: float, guided: bool) -> Ran:
-    command = [
-        sys.executable,
-        __file__,
-        "--child",
-        target,
-        "--seconds",
-        str(seconds),
-        *(["--guided"] if guided else []),
-    ]
+def _ran(target: str, seconds: float) -> Ran:
+    """By a child: libFuzzer ends the process that it runs in."""
+    command = [sys.executable, __file__, "--child", target, "--seconds", str(max(1.0, seconds))]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=seconds * 3 + 120, check=False)
     said = ended.stdout + ended.stderr
     runs = max((int(count) for count in re.findall(r"(?:Done |^#)(\d+)", said, re.MULTILINE)), default=0)
