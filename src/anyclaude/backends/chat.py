@@ -25,7 +25,7 @@ from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.prefix_watch import PrefixWatch
 from anyclaude.backends.reading import Batches, failure_of, says_nothing
 from anyclaude.backends.status import BackendStatus
-from anyclaude.backends.tokens import Counter, TokenEstimate
+from anyclaude.backends.tokens import Counter, TokenEstimate, text_bytes
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes, change_of, changed, known
 from anyclaude.convert.answer_reader import AnswerReader
@@ -45,7 +45,7 @@ _TOLD: Final = ("context_window", "tools", "images")  # what `ModelInfo` and a p
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """An answer that has begun, and the size in bytes of what it answers."""
+    """An answer that has begun, and the size in bytes of what it answers, as text."""
 
     size: int
     reader: AnswerReader
@@ -146,7 +146,7 @@ class ChatBackend:
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
         """The upstream's own count of what would be sent, else an estimate, which such counts and usage calibrate."""
         body = self._body({"messages": [], **request}, Caller(), model, self._profile(model))
-        size = len(encode(body))
+        size = text_bytes(body, len(encode(body)))
         count = await self.counter.count(body) if self.counter and body["messages"] else None
         if count is None:
             return self._tokens.estimate(size)
@@ -202,9 +202,10 @@ class ChatBackend:
         answer = await stack.enter_async_context(post)
         caller.journal.mark("accepted")
         batches, begun = await self._open(answer, reader)
+        size = text_bytes(body, len(encoded))
         if says_nothing(begun):
-            self._check_fit(len(encoded), reader.usage, profile.context_window)
-        return _Accepted(len(encoded), reader, batches)
+            self._check_fit(size, reader.usage, profile.context_window)
+        return _Accepted(size, reader, batches)
 
     def _check_fit(self, size: int, usage: UsageReport | None, window: int | None) -> None:
         """LM Studio ends the answer to a prompt that does not fit at once, well and empty (bug-tracker#2339)."""

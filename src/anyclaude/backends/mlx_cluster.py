@@ -98,6 +98,11 @@ class MlxClusterBackend:
         async with AsyncExitStack() as stack:
             yield await self._accepted(stack, request, caller)
 
+    def sees(self, model: str | None) -> bool:
+        """Whether the nodes' model takes images; workers take none, other servers where the person says so."""
+        nodes = self._fleet.nodes.values()
+        return bool(nodes) and all(node.sees(model) for node in nodes)
+
     def status(self) -> BackendStatus:
         """How the nodes are, as far as is known here."""
         return cluster_status(self.name, self._fleet, self._strategy, len(self._queue), self._now())
@@ -124,7 +129,10 @@ class MlxClusterBackend:
         return min(found, key=lambda model: model.context_window or float("inf"))
 
     async def count_tokens(self, request: Mapping[str, Any], model: str | None = None) -> int:
+        """As `Backend.count_tokens`; an estimate while there is no node that could count."""
         await self._fleet.known()
+        if not self._fleet.nodes:
+            return self._tokens.estimate(len(encode(request)))
         return await self._any().count_tokens(request, model)
 
     async def aclose(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from anyclaude.backends.roles import is_background
 from anyclaude.convert.content import text_of
+from anyclaude.convert.options import wanted_format
 from anyclaude.wire.json import encode
 
 _SESSION: Final = re.compile(r"<session>\s*(.*?)\s*(?:</session>|\Z)", re.DOTALL)
@@ -19,8 +20,7 @@ _LONGEST: Final = 60  # characters
 
 def title_asked(request: Mapping[str, Any]) -> str | None:
     """The answer to a request for a title, JSON as it is asked for; None for any other request."""
-    wanted = request.get("output_config")
-    shape = wanted.get("format") if isinstance(wanted, Mapping) else None
+    shape = wanted_format(request)
     schema = shape.get("schema") if isinstance(shape, Mapping) else None
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     if not is_background(request) or not isinstance(properties, Mapping) or set(properties) != {"title"}:

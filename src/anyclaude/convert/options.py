@@ -83,14 +83,21 @@ def nearest_effort(wanted: object, efforts: tuple[str, ...]) -> str | None:
     return min(known, key=lambda effort: abs(_EFFORTS.index(effort) - rank))
 
 
+def wanted_format(request: Mapping[str, Any]) -> object:
+    """The form of the answer that is asked for: `output_config.format`, once `output_format`, which Anthropic's API
+    still takes (https://docs.claude.com/en/docs/build-with-claude/structured-outputs)."""
+    config = request.get("output_config")
+    named = config.get("format") if isinstance(config, Mapping) else None
+    return named if named is not None else request.get("output_format")
+
+
 def format_fields(request: Mapping[str, Any], profile: Profile, *, with_tools: bool) -> dict[str, Any]:
-    """`output_config.format` as `response_format`, where the server enforces it.
+    """The form that is asked for as `response_format`, where the server enforces it.
 
     Where it does not, nothing is sent: Claude Code says in the prompt too what form it wants.
     """
-    wanted = (request.get("output_config") or {}).get("format")
     enforced = profile.response_format_with_tools if with_tools else True
-    match wanted:
+    match wanted_format(request):
         case {"type": "json_schema", "schema": dict(schema)} if profile.response_format and enforced:
             named = {"name": "response", "schema": schema, "strict": True}
             return {"response_format": {"type": "json_schema", "json_schema": named}}

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from anyclaude.backends.base import Caller
 from anyclaude.backends.chat import ChatBackend
 from anyclaude.backends.lmstudio import LMStudioBackend
+from anyclaude.backends.mlx_cluster import MlxClusterBackend
 from anyclaude.backends.node import NodeBackend
 from anyclaude.config.model import Deadlines
-from anyclaude.config.upstreams import LMStudio, Node
+from anyclaude.config.upstreams import Discovery, Health, LMStudio, MlxCluster, Node
 from anyclaude.wire.events import UsageReport
 from tests.support import tiny_model
 from tests.support.llamacpp import STRICT_TOOLS, llamacpp
@@ -69,3 +71,17 @@ async def test_where_nobody_counts_it_is_estimated_and_not_asked_each_time(answe
         assert await backend.count_tokens(long) == first
         assert len(upstream.requests) == 1
         await backend.aclose()
+
+
+async def test_a_cluster_without_a_node_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claude Code makes fourteen requests of a count that fails."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("anyclaude.backends.mdns.AsyncZeroconf", refused)
+    discovery, health = Discovery(found_by="mdns", key=SecretStr("k" * 32)), Health(timeout_ms=100)
+    backend = MlxClusterBackend(MlxCluster(discovery=discovery, health=health), None, Deadlines())
+    count = await backend.count_tokens({**ASK, "messages": [{"role": "user", "content": "word " * 2000}]})
+    await backend.aclose()
+    assert 1000 < count < 5000

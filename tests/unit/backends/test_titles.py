@@ -47,6 +47,11 @@ def test_the_first_words(said: str, title: str) -> None:
     assert json.loads(answer) == {"title": title}
 
 
+def test_it_is_asked_for_under_an_older_name_too() -> None:
+    asked = request("<session>\nfix it\n</session>", output_config={"effort": "low"}, output_format=FORMAT)
+    assert title_asked(asked) == '{"title":"Fix it"}'
+
+
 @pytest.mark.parametrize(
     "more",
     [

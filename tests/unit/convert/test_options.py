@@ -87,6 +87,11 @@ def test_a_schema_becomes_a_response_format() -> None:
     }
 
 
+def test_the_older_name_of_the_format_is_known_too() -> None:
+    older = {"output_format": TITLE["output_config"]["format"]}
+    assert format_fields(older, Profile(), with_tools=False) == format_fields(TITLE, Profile(), with_tools=False) != {}
+
+
 def test_a_response_format_is_sent_where_the_server_enforces_it() -> None:
     assert format_fields(TITLE, Profile(response_format=False), with_tools=False) == {}
     assert format_fields(TITLE, Profile(), with_tools=True) == {}
