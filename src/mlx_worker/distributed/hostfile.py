@@ -64,6 +64,8 @@ def read_hostfile(file: Path) -> Hostfile:
         raise HostfileError(f"the hostfile {file} cannot be read ({error.strerror}): name another one") from None
     except ValidationError as error:
         raise HostfileError(f"the hostfile {file} is not usable: {_first(error)}") from None
+    except RecursionError:
+        raise HostfileError(f"the hostfile {file} is nested too deeply") from None
     except ValueError as error:
         raise HostfileError(f"the hostfile {file} is not JSON: {error}") from None
     if missing := [host.ssh for host in found.hosts if not host.ips]:

@@ -193,9 +193,7 @@ def _request() -> dict[str, Any]:
 _COMMANDS: Final = (
     ("--show-config",),
     ("--check-setup", "--json"),
-    ("trace", "list"),
     ("cluster", "status", "--json"),
-    ("--mode=mlx-cluster", "-p", "hi"),
 )
 
 

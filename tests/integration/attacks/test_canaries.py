@@ -22,9 +22,9 @@ async def test_no_secret_is_anywhere(tmp_path: Path, careless: None) -> None:
     assert leaks(said) == []
     assert open_to_others(tmp_path / "home/.anyclaude") == []
     assert len(CANARIES) >= 20
-    assert len(said) >= 30
-    log = next(text for name, text in said.items() if name.startswith("the file .anyclaude/logs/"))
-    assert "listening on" in log
+    assert len(said) >= 25
+    logs = [text for name, text in said.items() if name.startswith("the file .anyclaude/logs/")]
+    assert any("listening on" in text for text in logs)
     assert any("trace-" in name and "[redacted]" in text for name, text in said.items())
     assert "anyclaude_requests_total" in said["GET /metrics"]
     assert "redacted" not in said["the child's environment"]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -183,12 +182,8 @@ async def test_a_launch_in_a_repository_that_tries_everything(places: Places, tm
 
 @pytest.mark.parametrize(
     "command",
-    [
-        COMMAND[: COMMAND.index("mlx_worker") + 1],
-        PIP_DOWNLOAD[: PIP_DOWNLOAD.index("pip") + 1],
-        (sys.executable, *PROGRAM),
-    ],
-    ids=["the worker", "pip", "a rank"],
+    [COMMAND[: COMMAND.index("mlx_worker") + 1], PIP_DOWNLOAD[: PIP_DOWNLOAD.index("pip") + 1]],
+    ids=["the worker", "pip"],
 )
 async def test_children_import_nothing_of_the_working_directory(command: tuple[str, ...], places: Places) -> None:
     ran = _repository(places, "http://127.0.0.1:9/v1")
