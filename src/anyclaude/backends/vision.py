@@ -16,7 +16,7 @@ from typing import Any, Final
 from anyclaude.backends.base import Backend, Caller, Sighted
 from anyclaude.backends.blocks import Block, replaced
 from anyclaude.backends.flights import Flights
-from anyclaude.errors import AnyclaudeError, InvalidRequest, UpstreamTimeout
+from anyclaude.errors import AnyclaudeError, InvalidRequest, UpstreamBroken, UpstreamTimeout
 from anyclaude.wire.events import Failed, TextDelta
 from anyclaude.wire.json import encode
 
@@ -24,7 +24,7 @@ _QUESTION: Final = (
     "Describe this image to a programmer who cannot see it. Give every text in it word for word, then what is shown, "
     "where, and in which colours; for a drawing or a chart, what it says. No introduction."
 )
-_LONGEST: Final = 1000  # tokens of a description
+_LONGEST: Final = 4000  # tokens of a description, and of the thinking of models that cannot do without
 _DEADLINE: Final = 300.0  # seconds for one
 _MOST_CHARACTERS: Final = 20_000  # of one, whatever the model was asked for
 _MOST: Final = 500  # descriptions that are kept
@@ -99,9 +99,12 @@ class Descriptions:
                         break
         except TimeoutError:
             raise UpstreamTimeout(f"it took longer than {_DEADLINE:.0f} seconds") from None
-        return _printable("".join(said)[:_MOST_CHARACTERS])
+        text = _printable("".join(said)[:_MOST_CHARACTERS])
+        if not text:
+            raise UpstreamBroken("it said nothing, or thought to the end of what it may write")
+        return text
 
 
 def _printable(text: str) -> str:
     """Without the control characters that would do something to a terminal."""
-    return "".join(each for each in text if each.isprintable() or each in "\n\t").strip() or "(nothing)"
+    return "".join(each for each in text if each.isprintable() or each in "\n\t").strip()

@@ -9,7 +9,7 @@ from anyclaude.backends.router import Router
 from anyclaude.backends.scripted import HELLO, ScriptedBackend
 from anyclaude.config.routes import Routes, Target
 from anyclaude.errors import UpstreamBroken, UpstreamTimeout
-from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta
+from anyclaude.wire.events import Failed, Finished, ModelEvent, TextDelta, ThinkingDelta
 from tests.support.journal import Notes
 
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0K"}}
@@ -63,6 +63,7 @@ async def test_where_nobody_describes_it_the_turn_goes_on() -> None:
     for broken in (
         ScriptedBackend(refusal=UpstreamBroken("gone")),
         ScriptedBackend([[Failed(UpstreamBroken("gone"))]]),
+        ScriptedBackend([[ThinkingDelta("A square?"), TextDelta(" \n"), Finished("max_tokens")]]),
     ):
         blind = Blind()
         router = pair(blind, broken)
@@ -71,7 +72,8 @@ async def test_where_nobody_describes_it_the_turn_goes_on() -> None:
         broken.refusal, broken.steps = None, [RED]
         await ask(router, request(IMAGE))
         assert "A red square." in blind.requests[1]["messages"][0]["content"][0]["text"], "the next turn asks again"
-    assert [note["said"] for note in journal.of("warning")] == ["openrouter:eye did not describe an image: gone"] * 2
+    said = [note["said"].removeprefix("openrouter:eye did not describe an image: ") for note in journal.of("warning")]
+    assert said == ["gone", "gone", "it said nothing, or thought to the end of what it may write"]
 
 
 async def test_without_a_model_that_sees_nothing_changes() -> None:
