@@ -13,7 +13,7 @@ async def replaced(
 
     The very same request where there is none; nothing in it is changed.
     """
-    if not any(is_wanted(block) for message in request["messages"] for block in _blocks(message)):
+    if not any(is_wanted(block) for message in request["messages"] for block in blocks_of(message)):
         return request
 
     async def block_of(block: Block) -> Block:
@@ -33,7 +33,7 @@ async def replaced(
     return {**request, "messages": messages}
 
 
-def _blocks(message: Mapping[str, Any]) -> Sequence[Block]:
+def blocks_of(message: Mapping[str, Any]) -> Sequence[Block]:
     """The blocks of a message, those of its tool results included."""
     content = message["content"]
     if isinstance(content, str):

@@ -25,7 +25,7 @@ from anyclaude.backends.prefix_names import PrefixNames
 from anyclaude.backends.roles import is_small
 from anyclaude.backends.sending import Sender
 from anyclaude.backends.status import BackendStatus
-from anyclaude.backends.tokens import TokenEstimate
+from anyclaude.backends.tokens import TokenEstimate, asked_bytes
 from anyclaude.cluster.node import Ask
 from anyclaude.cluster.places import full_for
 from anyclaude.config.model import Deadlines
@@ -40,7 +40,6 @@ from anyclaude.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from anyclaude.wire.json import encode
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +131,7 @@ class MlxClusterBackend:
         """As `Backend.count_tokens`; an estimate while there is no node that could count."""
         await self._fleet.known()
         if not self._fleet.nodes:
-            return self._tokens.estimate(len(encode(request)))
+            return self._tokens.estimate(asked_bytes(request))
         return await self._any().count_tokens(request, model)
 
     async def aclose(self) -> None:
@@ -140,7 +139,7 @@ class MlxClusterBackend:
         await self._fleet.aclose()
 
     async def _accepted(self, stack: AsyncExitStack, request: Mapping[str, Any], caller: Caller) -> EventBatches:
-        size = len(caller.raw.body) if caller.raw else len(encode(request))
+        size = asked_bytes(request)
         way = _Way(self._ask(request, caller, size))
         error: UpstreamError = Overloaded(NOBODY)
         while way.failures < self._tries and (going := await self._next(way, caller)) is not None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from anyclaude.backends.blocks import blocks_of
 from anyclaude.backends.http import Upstream
 from anyclaude.errors import UpstreamError
 from anyclaude.wire.json import encode
@@ -31,6 +32,19 @@ def text_bytes(body: Mapping[str, Any], encoded: int) -> int:
     """
     kinds = [_beside_text(part) for message in body["messages"] for part in _parts(message.get("content"))]
     return encoded + sum(weight - size for size, weight in kinds)
+
+
+def asked_bytes(request: Mapping[str, Any]) -> int:
+    """Of a Messages request, those to reckon tokens by: all but the data of its images."""
+    blocks = (block for message in request.get("messages") or () for block in blocks_of(message))
+    return len(encode(request)) - sum(map(_image_data, blocks))
+
+
+def _image_data(block: object) -> int:
+    match block:
+        case {"type": "image", "source": {"data": str(content)}}:
+            return len(content)
+    return 0
 
 
 def _parts(content: object) -> list[Any]:

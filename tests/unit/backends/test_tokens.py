@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from anyclaude.backends.tokens import text_bytes
+from anyclaude.backends.tokens import asked_bytes, text_bytes
 from anyclaude.wire.json import encode
 
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 1_000_000}}
@@ -34,3 +34,14 @@ def test_a_pdf_is_mostly_other_than_text() -> None:
 
 def test_what_has_another_shape_is_text() -> None:
     assert weight([{"type": "image_url", "image_url": 7}, "odd"], None) > 0
+
+
+def test_the_data_of_images_is_no_part_of_what_is_asked() -> None:
+    def size(length: int) -> int:
+        image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * length}}
+        result = {"type": "tool_result", "tool_use_id": "1", "content": [image]}
+        return asked_bytes(
+            {"messages": [{"role": "user", "content": "Hi"}, {"role": "user", "content": [image, result]}]}
+        )
+
+    assert size(0) == size(1_000_000) > 100
