@@ -17,6 +17,7 @@ from mlx_lm.generate import GenerationBatch, generation_stream
 from mlx_lm.utils import maybe_set_recommended_wired_limit
 
 from mlx_worker import mlx_states
+from mlx_worker.mlx_sampling import likeliest
 
 STEPS_TO_CLEAR: Final = 512
 """Between two times that freed memory is given back, as in `BatchGenerator`."""
@@ -38,20 +39,65 @@ class _Ends:
 
 
 class _Members(GenerationBatch):  # type: ignore[misc]
-    """Those that decode. merged: their states are those of a batch, not of one sequence."""
+    """Those that decode. merged: their states are those of a batch, not of one sequence. telling: of each, whether
+    somebody wants to know its log probabilities."""
 
     prompt_cache: list[Any]
+    telling: list[bool]
+    _next_tokens: Any
+    _next_logprobs: list[Any]
     merged = False
     begun = False
 
     def _step(self) -> Any:
-        """The first one, which the constructor takes, is left to whoever has the others."""
-        if self.begun:
-            return super()._step()
-        self.begun = True
-        self._num_tokens = [-1]
-        self._next_logprobs = [mx.array(0.0)]
-        return None
+        """As mlx-lm's, which computes and hands out log probabilities whether they are wanted or not. The first one,
+        which the constructor takes, is left to whoever has the others."""
+        if not self.begun:
+            self.begun, self._num_tokens, self._next_logprobs = True, [-1], [None]
+            return None
+        inputs, rows = self._next_tokens, self._next_logprobs
+        self._current_tokens, self._current_logprobs = inputs, rows
+        logits, contexts = self._processed(self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :], inputs)
+        self._next_tokens, self._next_logprobs = self._sampled(logits)
+        mx.async_eval(self._next_tokens, self._next_logprobs, contexts)  # type: ignore[no-untyped-call]
+        tokens = inputs.tolist()
+        for known, token in zip(self.tokens, tokens, strict=True):
+            known.append(token)
+        return tokens, rows
+
+    def _processed(self, logits: Any, inputs: Any) -> tuple[Any, list[Any]]:
+        """What penalties, biases and grammars make of each row, and the tokens that they looked at."""
+        if not any(self.logits_processors):
+            return logits, []
+        rows, contexts = [], []
+        for place, processors in enumerate(self.logits_processors):
+            row = logits[place : place + 1]
+            if processors:
+                contexts.append(self._token_context[place].update_and_fetch(inputs[place : place + 1]))
+            for processor in processors:
+                row = processor(contexts[-1], row)
+            rows.append(row)
+        return mx.concatenate(rows), contexts
+
+    def _sampled(self, logits: Any) -> tuple[Any, list[Any]]:
+        """The next token of each, and the log probabilities of those that are asked for them. The likeliest token is
+        the same before and after they are made probabilities, but for the last digits: it is looked for before."""
+        samplers, told = self.samplers, any(self.telling)
+        greedy = [sampler is likeliest for sampler in samplers]
+        logprobs = logits if all(greedy) and not told else logits - mx.logsumexp(logits, axis=-1, keepdims=True)
+        rows = [logprobs[place] if wanted else None for place, wanted in enumerate(self.telling)]
+        if all(sampler is samplers[0] for sampler in samplers):
+            return samplers[0](logits if greedy[0] else logprobs), rows
+        of_each = [(logits if plain else logprobs)[place : place + 1] for place, plain in enumerate(greedy)]
+        return mx.concatenate([sampler(row) for sampler, row in zip(samplers, of_each, strict=True)]), rows
+
+    def extend(self, batch: "_Members") -> None:
+        super().extend(batch)
+        self.telling += batch.telling
+
+    def filter(self, keep: list[int]) -> None:
+        super().filter(keep)
+        self.telling = [self.telling[place] for place in keep]
 
     def extract_cache(self, idx: int) -> list[Any]:
         return [layer.extract(idx) for layer in self.prompt_cache] if self.merged else list(self.prompt_cache)
@@ -91,9 +137,10 @@ class SharedGenerator:
         samplers: Sequence[Any],
         logits_processors: Sequence[Sequence[Any]],
         stop_sequences: Sequence[Any],
+        telling: Sequence[bool] = (True,),
     ) -> list[int]:
-        """One sequence: the last token of its prompt, and before it, in the state given, all others. Sets the first
-        token of one that is alone going."""
+        """One sequence: the last token of its prompt, and before it, in the state given, all others; telling: whether
+        its log probabilities are wanted. Sets the first token of one that is alone going."""
         self._uids += 1
         with mx.stream(self.stream):
             newcomer = _Members(
@@ -108,6 +155,7 @@ class SharedGenerator:
                 [_Ends(stop_sequences[0])],
                 [max_tokens[0]],
             )
+            newcomer.telling = [telling[0]]
             if self._members is None and not self._newcomers:
                 newcomer.next()
             else:

@@ -208,8 +208,10 @@ class SoloGenerator:
         samplers: Sequence[Sampler],
         logits_processors: Sequence[Sequence[Processor]],
         stop_sequences: Sequence[Any],
+        telling: Sequence[bool] = (True,),
     ) -> list[int]:
-        """One sequence: the last token of its prompt, and before it, in the state given, all others."""
+        """One sequence: the last token of its prompt, and before it, in the state given, all others. Log probabilities
+        are told whether they are wanted or not."""
         order = Order((*all_tokens[0], *prompts[0]), max_tokens[0], samplers[0], logits_processors[0])
         kv = mlx_states.fork(caches[0])
         steps = self._decoder.steps(kv, order)

@@ -127,6 +127,7 @@ class MlxRunner:
             samplers=[self._agree(sampler_of(asked.sampling, self._vocabulary))],
             logits_processors=[[*processors, GrammarMask(constraint)] if constraint else processors],
             stop_sequences=[self._stops],
+            telling=[asked.logprobs is not None],
         )
         self._sequences[uid] = _Sequence(self._tokenizer.detokenizer, constraint, asked.logprobs)
         return int(uid)

@@ -29,7 +29,7 @@ REPETITION_CONTEXT = 256
 def sampler_of(sampling: Sampling, vocabulary: int) -> Any:
     greedy = sampling.temperature <= GREEDY_BELOW or sampling.top_p == 0
     if greedy:
-        return _likeliest
+        return likeliest
     limits = Limits(sampling.top_p, sampling.min_p, sampling.top_k if 0 < sampling.top_k < vocabulary else 0)
     if sampling.seed is None:
         return _shared_sampler(sampling.temperature, limits)
@@ -44,7 +44,7 @@ class Limits(NamedTuple):
     top_k: int
 
 
-def _likeliest(logprobs: Any) -> Any:
+def likeliest(logprobs: Any) -> Any:
     return mx.argmax(logprobs, axis=-1)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import mlx.core as mx
 import mlx_lm
 import pytest
-from mlx_lm.generate import StopSequences
+from mlx_lm.generate import GenerationBatch, StopSequences
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
 from mlx_worker import mlx_states
@@ -21,16 +21,15 @@ def model(request: pytest.FixtureRequest) -> Any:
     return mlx_lm.load(str(request.getfixturevalue(request.param)))[0]
 
 
-def begin(generator: SharedGenerator, prompt: Sequence[int], kv: Any, count: int, stops: Any = ()) -> int:
-    (uid,) = generator.insert(
-        [prompt[-1:]],
-        [count],
-        caches=[kv],
-        all_tokens=[prompt[:-1]],
-        samplers=[sampler_of(Sampling(temperature=0.0), 1024)],
-        logits_processors=[()],
-        stop_sequences=[StopSequences(stops)],
-    )
+def begin(
+    generator: SharedGenerator, prompt: Sequence[int], kv: Any, count: int, stops: Any = (), **options: Any
+) -> int:
+    usual: dict[str, Any] = {
+        "samplers": [sampler_of(Sampling(temperature=0.0), 1024)],
+        "logits_processors": [()],
+        "stop_sequences": [StopSequences(stops)],
+    }
+    (uid,) = generator.insert([prompt[-1:]], [count], caches=[kv], all_tokens=[prompt[:-1]], **(usual | options))
     return uid
 
 
@@ -42,16 +41,18 @@ class Decoded:
         self.generator = SharedGenerator(model)
         self.said: dict[int, list[int]] = {}
         self.ended: dict[int, Any] = {}
+        self.rows: dict[int, list[Any]] = {}
 
-    def begin(self, prompt: Sequence[int], count: int, stops: Sequence[Sequence[int]] = ()) -> int:
-        uid = begin(self.generator, prompt, computed(self.model, prompt[:-1]), count, stops)
-        self.said[uid] = []
+    def begin(self, prompt: Sequence[int], count: int, stops: Sequence[Sequence[int]] = (), **options: Any) -> int:
+        uid = begin(self.generator, prompt, computed(self.model, prompt[:-1]), count, stops, **options)
+        self.said[uid], self.rows[uid] = [], []
         return uid
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
             for response in self.generator.next()[1]:
                 self.said[response.uid].append(response.token)
+                self.rows[response.uid].append(response.logprobs)
                 if response.finish_reason:
                     self.ended[response.uid] = response
 
@@ -75,6 +76,47 @@ def alone(model: Any, tokens: Sequence[int], count: int) -> list[int]:
     uid = decoded.begin(tokens, count)
     decoded.run(count)
     return decoded.said[uid]
+
+
+def test_log_probabilities_are_for_those_who_want_them_and_change_no_token(model: Any) -> None:
+    decoded = Decoded(model)
+    quiet = decoded.begin(PROMPTS[0], 12, telling=[False])
+    decoded.run(3)
+    told = decoded.begin(PROMPTS[1], 5, telling=[True])
+    chance = decoded.begin(
+        PROMPTS[2], 5, telling=[False], samplers=[sampler_of(Sampling(temperature=1.0, seed=3), 1024)]
+    )
+    decoded.run(9)
+    assert decoded.said[quiet] == alone(model, PROMPTS[0], 12)
+    assert decoded.said[told] == alone(model, PROMPTS[1], 5)
+    assert {row is None for uid in (quiet, chance) for row in decoded.rows[uid]} == {True}
+    for token, row in zip(decoded.said[told], decoded.rows[told], strict=True):
+        assert mx.argmax(row).item() == token
+        assert mx.exp(row).sum().item() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_it_decodes_as_mlx_lm_does_with_processors_too(model: Any) -> None:
+    """`GenerationBatch` of mlx-lm, whose step is our own, on the same state."""
+    seen: dict[str, list[list[int]]] = {"mlx-lm's": [], "ours": []}
+
+    def no_token_twice(name: str) -> Any:
+        def process(tokens: Any, logits: Any) -> Any:
+            seen[name].append(tokens.tolist())
+            return logits - 1e3 * (mx.arange(logits.shape[-1])[:, None] == tokens).any(axis=1)
+
+        return process
+
+    kv, likeliest = computed(model, PROMPTS[0][:-1]), sampler_of(Sampling(temperature=0.0), 1024)
+    last, before = mx.array(PROMPTS[0][-1:], mx.uint32), [list(PROMPTS[0][:-1])]
+    processors, stops = [(no_token_twice("mlx-lm's"),)], [StopSequences()]
+    theirs = GenerationBatch(model, [1], last, kv, before, [likeliest], likeliest, processors, stops, [99])
+    expected = [theirs.next()[0].token for _ in range(6)]
+    decoded = Decoded(model)
+    uid = decoded.begin(PROMPTS[0], 6, logits_processors=[(no_token_twice("ours"),)], telling=[False])
+    decoded.run(6)
+    assert decoded.said[uid] == expected
+    assert len(set(expected)) == 6
+    assert seen["ours"] == seen["mlx-lm's"]
 
 
 def test_each_says_what_it_says_alone_whoever_comes_and_goes(model: Any) -> None:
