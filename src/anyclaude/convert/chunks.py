@@ -6,7 +6,7 @@ ends without one is `Failed`, however whole the text looks.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from anyclaude.convert.citations import CitationReader
 from anyclaude.convert.failures import convert_failure
@@ -20,6 +20,9 @@ from anyclaude.wire.json import whole_characters
 
 _CUT = "the model server ended its answer without saying that it was complete; it may have crashed or run out of memory"
 _EMPTY = "the model server closed the stream without a single event; its log says why (often the prompt did not fit)"
+
+_MOST_BLANK: Final = 4096
+"""Characters of white space that are held; a model that writes on so has lost its way, and the client may see it."""
 
 
 class ChunkReader:
@@ -139,11 +142,11 @@ class ChunkReader:
             events.extend(self._calls.feed(delta["tool_calls"]))
 
     def _text(self, text: str, events: list[ModelEvent]) -> None:
-        """White space alone is held back: before a call or at the end it would make an empty block."""
+        """White space alone is held back, up to a bound: before a call or at the end it would make an empty block."""
         text, self._half = whole_characters(self._half + text)
         if not self._text_begun:
             text = self._blank + text
-            if not text or text.isspace():
+            if len(text) <= _MOST_BLANK and (not text or text.isspace()):
                 self._blank = text
                 return
             self._blank, self._text_begun = "", True
