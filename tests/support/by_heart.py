@@ -25,6 +25,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 END = "<|im_end|>"
+CALLED = "</tool_call>"
 ASKED = "\n"
 """What the prompt ends with."""
 
@@ -32,6 +33,7 @@ ENDLESS = "<|endless|>"
 """At the end of an answer: it never ends, but goes on from the first place where its last piece stood."""
 
 TEMPLATE = Path(__file__).parent / "templates" / "by_heart.jinja"
+LONGEST = 255  # bytes of a token; llguidance, which holds calls to their grammar in the worker, passes over longer ones
 PLAIN = 640  # tokens for whatever else there is to read
 SIGNS = 128
 _EVER, _IS_CUE, _SELF, _CUE, _NEXT = 0, 1, 2, 2 + SIGNS, 2 + 2 * SIGNS
@@ -46,7 +48,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ByHeart:
-    """config: as in MLX's `config.json`. weights: by MLX's names. tokens: all of them, as the vocabulary spells them."""
+    """config: as in MLX's `config.json`. weights: by MLX's names. tokens: as they are spelled there."""
 
     config: dict[str, Any]
     weights: Mapping[str, Array]
@@ -75,16 +77,18 @@ def learn(answers: Mapping[str, str]) -> ByHeart:
 
 
 def _pieces(answer: str) -> list[str]:
-    """The end of the prompt; words, tags and white space; the end. Joined where a piece would have two continuations."""
+    """The end of the prompt; words, tags and white space; the end. Joined where a piece would have two continuations,
+    but not over the end of a call: as with other models, a token ends there."""
     text, endless, _ = answer.partition(ENDLESS)
     pieces = [ASKED, *re.findall(r"\s*<[^<>]*>|\s*[^\s<]+|\s+|<", text)]
     if endless:
         return pieces
     pieces.append(END)
     while (place := _ambiguous(pieces)) is not None:
-        if pieces[place + 1] == END:
+        if pieces[place + 1] == END or pieces[place].endswith(CALLED):
             place -= 1
         pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
+    assert max(len(piece.encode()) for piece in pieces) <= LONGEST, f"a piece is too long for a token: {pieces}"
     return pieces
 
 

@@ -9,7 +9,6 @@ A client that leaves takes its connection to the server with it, as it would wit
 
 import asyncio
 import json
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -24,12 +23,16 @@ _HOPS = {"host", "connection", "transfer-encoding", "content-length", "keep-aliv
 
 
 class Relay:
-    """asked: the requests with tools, in the order of their arrival. hold: which answers stop after their first piece
-    of text, until the client leaves; None: none. gathering: which requests wait for each other; None: none."""
+    """asked: the requests with tools, in the order of their arrival. refused: how many were answered with 400.
+
+    hold: an answer with these bytes in it stops there, until the client leaves. gathering: which requests wait for each
+    other; None: none.
+    """
 
     def __init__(self, origin: str) -> None:
         self.asked: list[Asked] = []
-        self.hold: Callable[[Asked], bool] | None = None
+        self.refused = 0
+        self.hold: bytes | None = None
         self.gathering: Gathering | None = None
         self._origin = origin
         self._runner = web.AppRunner(self._app(), handler_cancellation=True, access_log=None, shutdown_timeout=1)
@@ -68,15 +71,19 @@ class Relay:
             await self.gathering.join(asked)
         try:
             return await self._answered(request, body, asked)
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
             asked.left.set()
             raise
+        except ConnectionError:
+            asked.left.set()
+            return web.Response(status=502)  # which nobody hears
 
     async def _answered(self, request: web.Request, body: bytes, asked: Asked | None) -> web.StreamResponse:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOPS}
         url = self._origin + request.raw_path
         async with self._client.request(request.method, url, data=body or None, headers=headers) as answer:
             kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOPS]
+            self.refused += answer.status == 400 and asked is not None
             response = web.StreamResponse(status=answer.status, headers=dict(kept))
             await response.prepare(request)
             async for piece in answer.content.iter_any():
@@ -90,5 +97,5 @@ class Relay:
 
     async def _seen(self, asked: Asked, piece: bytes) -> None:
         asked.streaming.set()
-        if self.hold is not None and b'"content":"' in piece.replace(b'": "', b'":"') and self.hold(asked):
+        if self.hold is not None and self.hold in piece:
             await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""Scenarios of writing: edit, run and fix for thirty turns; three subagents; on behind a new proxy; a command ended by Esc."""
+"""Scenarios of writing: thirty turns of mending; three subagents; on behind a new proxy; a command ended by Esc."""
 
 import re
 from pathlib import Path
@@ -61,10 +61,7 @@ async def edit_run_fix(stage: Stage) -> None:
 
 def ordering(work: Path) -> Part:
     """Has three parts written by subagents, and is each of them too."""
-    orders = [
-        calls("Agent", description="Write", prompt=f"Compose part {number}", subagent_type="general-purpose")
-        for number in "123"
-    ]
+    orders = [calls("Agent", description=f"Part {number}", prompt=f"Compose part {number}") for number in "123"]
     return {
         "Have three parts written": reply(Together(tuple(orders))),
         **{

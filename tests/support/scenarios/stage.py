@@ -1,6 +1,6 @@
 """Where a scenario is played: on a scripted upstream, or on a real server whose model knows the same answers by heart.
 
-A scenario says what the model answers to each cue (`Part`), drives Claude Code, and looks at files, transcript and requests.
+A scenario says what the model answers to each cue (`Part`), drives Claude Code, and looks at what came of it.
 """
 
 import json
@@ -44,6 +44,14 @@ class Stage(Protocol):
         """From here on, those of a group are answered when all have asked."""
         ...
 
+    def hold_behind(self, word: str) -> None:
+        """An answer of a real server stops at the client's door once this was in it, until the client leaves."""
+        ...
+
+    async def idle(self) -> None:
+        """Return when the server computes nothing any more."""
+        ...
+
 
 @dataclass
 class Scripted:
@@ -69,6 +77,12 @@ class Scripted:
 
     def gather(self, gathering: Gathering) -> None:
         self.upstream.gathering = gathering
+
+    def hold_behind(self, word: str) -> None:
+        """A script waits by itself."""
+
+    async def idle(self) -> None:
+        """It computes nothing."""
 
 
 def playing(part: Part) -> Callable[[Asked], Reply]:
