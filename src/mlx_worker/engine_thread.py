@@ -29,6 +29,8 @@ LOOK_SECONDS = 0.25
 """Between two looks whether the engine hangs."""
 PATIENCE_SECONDS = 1.0
 """For which it may count as hung before those who wait are sent away."""
+PAUSE_SECONDS = 1.0
+"""For which a look may be late before it says that the program was stopped: by Ctrl-Z, or with the machine."""
 GIVEN_UP_SECONDS = 90.0
 
 
@@ -81,7 +83,11 @@ class EngineThread:
 
     def _watch(self) -> None:
         """In a thread of its own. Who waits behind an engine that hangs may find another; who is in work may not."""
+        looked = time.monotonic()
         while not self._stopped.wait(LOOK_SECONDS) and self._inbox.state != "dead":
+            before, looked = looked, time.monotonic()
+            if looked - before > LOOK_SECONDS + PAUSE_SECONDS:  # the whole program was stopped, not the engine
+                self._loop.pace.beat = looked
             over = self._overdue()
             if over is None:
                 self._inbox.hung = False

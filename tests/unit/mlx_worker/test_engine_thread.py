@@ -3,12 +3,15 @@
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mlx_worker import engine_thread
 from mlx_worker.engine import State
 from mlx_worker.engine_loop import MAX_FAILURES
 from mlx_worker.engine_thread import EngineThread
@@ -288,6 +291,33 @@ def test_a_hung_engine_is_told_from_a_busy_one() -> None:
     assert engine.status().hung
     engine._loop.pace.longest_turn = 20
     assert not engine.status().hung
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0.25, "dead"), (200.0, "ready")])
+def test_an_engine_whose_program_was_stopped_does_not_hang(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, state: State
+) -> None:
+    """Ctrl-Z, a machine that was asleep: who watches was stopped as well."""
+    engine = EngineThread(FakeRunner, Limits())
+    engine._inbox.state = "ready"
+    start = time.monotonic()
+    engine._loop.pace.beat = start - 200
+    looks = iter([start - seconds, start])
+    monkeypatch.setattr(engine_thread, "time", SimpleNamespace(monotonic=lambda: next(looks)))
+    monkeypatch.setattr(engine, "_stopped", Looks(1))
+    engine._watch()
+    assert engine.status().state == state
+
+
+class Looks:
+    """Lets somebody look so many times."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+
+    def wait(self, seconds: float) -> bool:
+        self._left -= 1
+        return self._left < 0
 
 
 def test_cancelling_what_is_over_does_nothing() -> None:
