@@ -67,13 +67,20 @@ async def test_told_to_end(row: Ending, tmp_path: Path) -> None:
 # -- P1: before and while claude starts ---------------------------------------------------------------------------
 
 
+_INTERRUPTED = """
+import importlib, os, signal, sys, time
+from anyclaude.cli.main import main
+def interrupted(name):
+    os.kill(os.getpid(), signal.SIGINT)
+    while True:
+        time.sleep(0.01)
+importlib.import_module = interrupted
+sys.exit(main(["--proxy-only"]))
+"""
+
+
 async def test_ctrl_c_while_the_program_loads(tmp_path: Path) -> None:
-    program = (
-        "import importlib, os, signal, sys; from anyclaude.cli.main import main;"
-        "importlib.import_module = lambda name: os.kill(os.getpid(), signal.SIGINT);"
-        "sys.exit(main(['--proxy-only']))"
-    )
-    ended = await run([sys.executable, "-c", program], bare_environment(tmp_path), tmp_path, 30)
+    ended = await run([sys.executable, "-c", _INTERRUPTED], bare_environment(tmp_path), tmp_path, 30)
     assert (ended.exit_code, ended.stdout, ended.stderr) == (130, "", "")
 
 
