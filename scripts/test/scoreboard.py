@@ -32,15 +32,15 @@ DEADLINE: Final = 1800.0  # seconds for one program
 
 def main() -> int:
     options = _options()
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    kept = json.loads(options.kept.read_text()) if options.kept.exists() else {}
     for program in dict.fromkeys(row.program for row in options.only):
         if options.list:
             print(f"{program:14} {'measured' if _stands(kept.get(program), program, options.scale) else 'to do'}")
         elif options.again or not _stands(kept.get(program), program, options.scale):
             kept[program] = _measured(program, options.scale)
-            _keep(kept)
+            _keep(kept, options.kept)
     if not options.list:
-        PAGE.write_text(page(kept))
+        options.page.write_text(page(kept))
         print(_told(options.only, kept))
     return int(any(not figure["met"] for _, figure in _figures(options.only, kept)))
 
@@ -57,7 +57,13 @@ def _measured(program: str, scale: float) -> dict[str, Any]:
         missed = {"measured": f"not measured: {type(error).__name__}", "met": False}
         figures = {row.id: missed for row in ROWS if row.program == program}
     seconds = round(time.monotonic() - began)
-    return {"of": _version(program), "scale": scale, "seconds": seconds, "figures": figures}
+    return {"of": _version(program), "at": _commit(), "scale": scale, "seconds": seconds, "figures": figures}
+
+
+def _commit() -> str:
+    """The commit that was measured, with a `+` where files had changed since."""
+    described = ["git", "describe", "--always", "--dirty=+", "--exclude", "*"]
+    return subprocess.run(described, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _stands(kept: Mapping[str, Any] | None, program: str, scale: float) -> bool:
@@ -74,11 +80,11 @@ def _version(program: str) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def _keep(kept: Mapping[str, Any]) -> None:
-    KEPT.parent.mkdir(exist_ok=True)
-    draft = KEPT.with_suffix(".draft")
+def _keep(kept: Mapping[str, Any], path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(kept, indent=1))
-    draft.replace(KEPT)
+    draft.replace(path)
 
 
 def _figures(rows: Sequence[Row], kept: Mapping[str, Any]) -> Iterator[tuple[Row, dict[str, Any]]]:
@@ -96,11 +102,12 @@ def _told(rows: Sequence[Row], kept: Mapping[str, Any]) -> str:
 
 def page(kept: Mapping[str, Any]) -> str:
     """docs/reference/reliability.md, from what is kept."""
-    lines = [_HEAD, "| # | what | target | measured | |", "|---|---|---|---|---|"]
+    lines = [_HEAD, "| # | what | target | measured | | at |", "|---|---|---|---|---|---|"]
     notes = []
     for row, figure in _figures(ROWS, kept):
         met = "met" if figure["met"] else "**missed**"
-        lines.append(f"| {row.id} | {row.title} | {row.target} | {figure['measured']} | {met} |")
+        told = f"{row.title} | {row.target} | {figure['measured']}"
+        lines.append(f"| {row.id} | {told} | {met} | {kept[row.program]['at']} |")
         if note := figure.get("note"):
             notes.append(f"- **{row.id}**: {note}")
     taken = [f"`{program}` {one['seconds']} s" + _part(one["scale"]) for program, one in sorted(kept.items())]
@@ -122,6 +129,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=_chosen, default=ROWS, metavar="R4,R5", help="rows (default: all)")
     parser.add_argument("--scale", type=float, default=1.0, help="part of the whole counts (default 1)")
     parser.add_argument("--again", action="store_true", help="measure what is known already too")
+    parser.add_argument("--kept", type=Path, default=KEPT, metavar="FILE", help="where figures are kept")
+    parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE", help="the page to write")
     parser.add_argument("--list", action="store_true", help="what is known and what is to do")
     return parser.parse_args()
 
@@ -136,7 +145,8 @@ def _chosen(ids: str) -> list[Row]:
 _HEAD = """# Reliability
 
 What a proxy between Claude Code and a model server has to survive, and what was measured. This page is written by
-`make scoreboard`, which takes each measure anew that the code has changed under; `ARGS="--only R4,R5"` takes some.
+`make scoreboard`, which takes each measure anew that the code has changed under; `ARGS="--only R4,R5"` takes some. The
+last column is the commit that was measured, with a `+` where it was not all.
 The programs are in `scripts/test/measures`, the same tables of faults and attacks run in the tests
 ([testing](../development/testing.md)).
 """

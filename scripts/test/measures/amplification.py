@@ -5,9 +5,7 @@ against the size of the body, and the CPU time that it takes. At scale 1 a body 
 of the corpus are tried. Linux only (/proc).
 """
 
-import argparse
 import asyncio
-import json
 import os
 import sys
 import tempfile
@@ -15,8 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
+from measuring import scale, tell
 from tests.support.bodies import WORST
 from tests.support.clients import client_of
 from tests.support.proxy import Proxy, proxy_only
@@ -55,19 +52,19 @@ class Cost:
         return f"{self.name}: {self.grown / self.size:.1f} times the body, {rate:.2f} s of CPU for 64 MB"
 
 
-async def main(scale: float) -> None:
-    size = max(200_000, round(SIZE * scale))
+async def main(part: float) -> None:
+    size = max(200_000, round(SIZE * part))
     server = await asyncio.start_server(_upstream, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     costs = []
-    for name, made in list(WORST.items())[:: 1 if scale >= 0.02 else 6]:
+    for name, made in list(WORST.items())[:: 1 if part >= 0.02 else 6]:
         costs.append(await _cost(name, made(size), url))
         print(costs[-1], file=sys.stderr)
     server.close()
     memory, time = max(costs, key=lambda one: one.of_memory), max(costs, key=lambda one: one.of_time)
     measured = f"{len(costs)} bodies of {size / 1e6:.1f} MB; most memory, {memory}; most time, {time}"
     met = memory.of_memory <= 1 and time.of_time <= 1
-    print(json.dumps({"R16": {"measured": measured, "met": met}}))
+    tell({"R16": {"measured": measured, "met": met}})
 
 
 async def _cost(name: str, body: bytes, url: str) -> Cost:
@@ -122,6 +119,4 @@ def _seconds(proxy: Proxy) -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=float, default=1.0)
-    asyncio.run(main(parser.parse_args().scale))
+    asyncio.run(main(scale(__doc__)))

@@ -3,16 +3,12 @@
 At scale 1 each is sent 20 times, to a proxy and workers of this process; below a twentieth, once some of them.
 """
 
-import argparse
 import asyncio
-import json
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
+from measuring import scale, tell
 from pydantic import SecretStr
 from tests.integration.attacks.on_proxy import on_proxy
 from tests.integration.attacks.on_worker import on_worker
@@ -29,9 +25,9 @@ WANTED = 80
 TOKEN = "w5Qd0l2pV7-token-of-this-launch-Zk83"
 
 
-async def main(scale: float) -> None:
-    rounds = max(1, round(ROUNDS * scale))
-    attacks = [*on_proxy(), *on_worker()][:: max(1, round(1 / (ROUNDS * scale)))]
+async def main(part: float) -> None:
+    rounds = max(1, round(ROUNDS * part))
+    attacks = [*on_proxy(), *on_worker()][:: max(1, round(1 / (ROUNDS * part)))]
     backend, wrong = ScriptedBackend(), list[str]()
     with ExitStack() as workers:
         bare = workers.enter_context(serving_worker(FakeEngine()))
@@ -45,8 +41,8 @@ async def main(scale: float) -> None:
             for number in range(rounds):
                 wrong += [fault for attack in attacks if (fault := await _fault(attack, ports))]
                 print(f"round {number + 1} of {rounds}: {len(wrong)} not refused", file=sys.stderr)
-    enough = scale < 1 or len(attacks) >= WANTED
-    print(json.dumps({"R15": _figure(attacks, rounds, wrong, len(backend.requests), enough)}))
+    enough = part < 1 or len(attacks) >= WANTED
+    tell({"R15": _figure(attacks, rounds, wrong, len(backend.requests), enough)})
 
 
 async def _fault(attack: Attack, ports: dict[Server, int]) -> str | None:
@@ -69,6 +65,4 @@ def _figure(attacks: list[Attack], rounds: int, wrong: list[str], reached: int, 
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=float, default=1.0)
-    asyncio.run(main(parser.parse_args().scale))
+    asyncio.run(main(scale(__doc__)))

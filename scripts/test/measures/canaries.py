@@ -3,22 +3,19 @@
 At scale 1 ten accounts, one after the other, each with all canaries and all outputs.
 """
 
-import argparse
 import asyncio
-import json
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
+from measuring import scale, tell
 from tests.integration.attacks.canaries import CANARIES, everything_said, leaks
 
 ACCOUNTS = 10
 
 
-async def main(scale: float) -> None:
-    accounts, outputs, size, found = max(1, round(ACCOUNTS * scale)), 0, 0, list[str]()
+async def main(part: float) -> None:
+    accounts, outputs, size, found = max(1, round(ACCOUNTS * part)), 0, 0, list[str]()
     for number in range(accounts):
         with tempfile.TemporaryDirectory() as folder:
             said = await everything_said(Path(folder))
@@ -30,10 +27,8 @@ async def main(scale: float) -> None:
         f"{len(CANARIES)} secrets, {outputs} outputs of {accounts} accounts, {size:,} characters: {len(found)} found"
     )
     figure: dict[str, object] = {"measured": measured, "met": not found and len(CANARIES) >= 20}
-    print(json.dumps({"R14": figure | ({"note": "; ".join(sorted(set(found))[:3])} if found else {})}))
+    tell({"R14": figure | ({"note": "; ".join(sorted(set(found))[:3])} if found else {})})
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=float, default=1.0)
-    asyncio.run(main(parser.parse_args().scale))
+    asyncio.run(main(scale(__doc__)))

@@ -1,16 +1,13 @@
 """R17: broken configuration files, each before the real program: python scripts/test/measures/configs.py [--scale F]"""
 
-import argparse
 import asyncio
-import json
 import math
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
+from measuring import scale, tell
 from tests.support.broken_configs import CLUSTER, SETTINGS, Broken
 from tests.support.children import ANYCLAUDE, bare_environment, run
 
@@ -28,9 +25,9 @@ def rows() -> Iterator[Row]:
         yield broken, "home/.anyclaude/mlx-cluster.json", "~/.anyclaude/mlx-cluster.json"
 
 
-def main(scale: float) -> None:
+def main(part: float) -> None:
     every = list(rows())
-    chosen = every[:: max(1, math.floor(1 / scale))]
+    chosen = every[:: max(1, math.floor(1 / part))]
     wrong = []
     for number, row in enumerate(chosen, 1):
         if fault := _fault(*row):
@@ -39,8 +36,8 @@ def main(scale: float) -> None:
             print(f"{number} of {len(chosen)}: {len(wrong)} wrong", file=sys.stderr)
     right = len(chosen) - len(wrong)
     measured = f"{len(chosen)} files: {right} told in one line with file and key, exit code 2, no traceback"
-    met = not wrong and (scale < 1 or len(chosen) >= WANTED)
-    print(json.dumps({"R17": {"measured": measured, "met": met} | ({"note": "; ".join(wrong[:2])} if wrong else {})}))
+    met = not wrong and (part < 1 or len(chosen) >= WANTED)
+    tell({"R17": {"measured": measured, "met": met} | ({"note": "; ".join(wrong[:2])} if wrong else {})})
 
 
 def _fault(broken: Broken, place: str, label: str) -> str | None:
@@ -56,6 +53,4 @@ def _fault(broken: Broken, place: str, label: str) -> str | None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=float, default=1.0)
-    main(parser.parse_args().scale)
+    main(scale(__doc__))

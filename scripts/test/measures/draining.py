@@ -4,17 +4,14 @@ SIGTERM to `anyclaude --proxy-only` with 0, 1 and 20 streams: every second time 
 are held for longer than the grace. At scale 1 each is done 50 times, two at a time.
 """
 
-import argparse
 import asyncio
-import json
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
+from measuring import scale, tell
 from tests.support.draining import Drained, drained
 
 STREAMS = (0, 1, 20)
@@ -25,12 +22,12 @@ EXTRA = 1.0
 AT_ONCE = 2
 
 
-async def main(scale: float) -> None:
-    times = max(1, round(TIMES * scale))
+async def main(part: float) -> None:
+    times = max(1, round(TIMES * part))
     places = asyncio.Semaphore(AT_ONCE)
     asked = [_tried(places, streams, number % 2 == 0) for number in range(times) for streams in STREAMS]
     tried = list(await asyncio.gather(*asked))
-    print(json.dumps({"R11": _figure(tried)}))
+    tell({"R11": _figure(tried)})
 
 
 async def _tried(places: asyncio.Semaphore, streams: int, finishing: bool) -> tuple[int, bool, Drained]:
@@ -55,6 +52,4 @@ def _figure(tried: Sequence[tuple[int, bool, Drained]]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", type=float, default=1.0)
-    asyncio.run(main(parser.parse_args().scale))
+    asyncio.run(main(scale(__doc__)))

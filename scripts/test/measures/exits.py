@@ -4,17 +4,14 @@
 and then ends with a code, or by a signal. At scale 1 all 256 codes and five signals.
 """
 
-import argparse
 import asyncio
-import json
 import re
 import signal
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
+from measuring import scale, tell
 from tests.support.children import ANYCLAUDE, bare_environment
 from tests.support.openai_upstream import OpenAIUpstream
 from tests.support.stub_claude import stub_claude
@@ -26,18 +23,18 @@ AT_ONCE = 3
 DEADLINE = 60.0
 
 
-async def main(scale: float) -> None:
-    count = max(2, round(CODES * scale))
+async def main(part: float) -> None:
+    count = max(2, round(CODES * part))
     codes = sorted({round(step * (CODES - 1) / (count - 1)) for step in range(count)})
     ends = [(("mess", str(code)), code) for code in codes]
-    signals = SIGNALS[: max(1, round(len(SIGNALS) * scale))]
+    signals = SIGNALS[: max(1, round(len(SIGNALS) * part))]
     ends += [(("crash", name), 128 + signal.Signals[name]) for name in signals]
     places = asyncio.Semaphore(AT_ONCE)
     async with OpenAIUpstream() as upstream:
         wrong = [one for one in await asyncio.gather(*(_tried(places, upstream, *end) for end in ends)) if one]
     measured = f"{len(codes)} codes and {len(signals)} signals: {len(wrong)} not handed on, or the terminal changed"
     note = {"note": "; ".join(wrong)} if wrong else {}
-    print(json.dumps({"R12": {"measured": measured, "met": not wrong, **note}}))
+    tell({"R12": {"measured": measured, "met": not wrong, **note}})
 
 
 async def _tried(places: asyncio.Semaphore, upstream: OpenAIUpstream, words: tuple[str, str], code: int) -> str:
@@ -63,6 +60,4 @@ async def _tried(places: asyncio.Semaphore, upstream: OpenAIUpstream, words: tup
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", type=float, default=1.0)
-    asyncio.run(main(parser.parse_args().scale))
+    asyncio.run(main(scale(__doc__)))

@@ -6,7 +6,6 @@ Every row of the tables of faults, on each kind of backend, with its bytes whole
 
 import argparse
 import asyncio
-import json
 import random
 import sys
 import tempfile
@@ -17,8 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
+from measuring import tell
 from tests.support.chunk_faults import CHUNK_FAULTS
 from tests.support.fault_trials import KINDS, BackendKind, Trial
 from tests.support.faulty_upstream import CUTTINGS, Cuts, Cutting
@@ -125,7 +123,7 @@ def main() -> None:
             if time.monotonic() - began > SECONDS:
                 for future in waiting:
                     future.cancel()
-    print(json.dumps({"R1a": _figure(total, len(chosen))}))
+    tell({"R1a": _figure(total, len(chosen))})
 
 
 def _figure(total: Result, planned: int) -> dict[str, object]:

@@ -4,8 +4,6 @@ Every stream of the fixtures, and constructed ones, cut once at every byte; and 
 cut at random, at scale 1 20,000 of them. What a client is told must be the same each time.
 """
 
-import argparse
-import json
 import random
 import sys
 import time
@@ -13,12 +11,10 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from measuring import scale, tell
 from tests.support.raw_upstream import sse
 from tests.support.split_streams import Stream, streams, told
 from tests.unit.convert.test_stream_properties import STREAMS
@@ -27,14 +23,13 @@ EXAMPLES = 20_000
 PROCESSES = 2
 
 
-def main() -> None:
-    scale = _scale()
+def main(part: float) -> None:
     chosen = streams()
     random.Random(1).shuffle(chosen)
-    chosen = chosen[: max(2, round(len(chosen) * min(1.0, scale)))]
+    chosen = chosen[: max(2, round(len(chosen) * min(1.0, part)))]
     with ProcessPoolExecutor(PROCESSES) as pool:
-        examples = [pool.submit(made_up, number, round(EXAMPLES * scale / PROCESSES)) for number in range(PROCESSES)]
-        cut = pool.map(partial(cut_everywhere, step=1 if scale >= 0.01 else 20), chosen, chunksize=4)
+        examples = [pool.submit(made_up, number, round(EXAMPLES * part / PROCESSES)) for number in range(PROCESSES)]
+        cut = pool.map(partial(cut_everywhere, step=1 if part >= 0.01 else 20), chosen, chunksize=4)
         cuts, different = 0, list[str]()
         for done, (count, wrong) in enumerate(cut, 1):
             cuts, different = cuts + count, different + wrong
@@ -42,7 +37,7 @@ def main() -> None:
                 print(f"{done} of {len(chosen)} streams, {cuts:,} cuts, {len(different)} different", file=sys.stderr)
         for future in examples:
             different += future.result()
-    print(json.dumps({"R2": _figure(len(chosen), cuts, round(EXAMPLES * scale), different)}))
+    tell({"R2": _figure(len(chosen), cuts, round(EXAMPLES * part), different)})
 
 
 def cut_everywhere(stream: Stream, step: int) -> tuple[int, list[str]]:
@@ -90,12 +85,5 @@ def _figure(count: int, cuts: int, examples: int, different: Sequence[str]) -> d
     return figure | ({"note": f"first: {different[0]}"} if different else {})
 
 
-def _scale() -> float:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--scale", type=float, default=1.0, help="part of the whole counts (default 1)")
-    scale: float = parser.parse_args().scale
-    return scale
-
-
 if __name__ == "__main__":
-    main()
+    main(scale(__doc__))

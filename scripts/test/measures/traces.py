@@ -4,9 +4,7 @@ A program that writes traces is killed with kill -9 in the middle of it, 200 tim
 traces on a disk of 64 KB are asked 50 times, ten times each.
 """
 
-import argparse
 import asyncio
-import json
 import os
 import random
 import signal
@@ -14,8 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
+from measuring import scale, tell
 from tests.support.children import ANYCLAUDE, bare_environment, child
 from tests.support.clients import client_of
 from tests.support.openai_upstream import OpenAIUpstream
@@ -27,9 +24,9 @@ A_LAUNCH = 10
 KILOBYTES = 64
 
 
-async def main(scale: float) -> None:
-    kills = [_killed(number) for number in range(max(1, round(KILLS * scale)))]
-    asked = max(1, round(ASKED * scale))
+async def main(part: float) -> None:
+    kills = [_killed(number) for number in range(max(1, round(KILLS * part)))]
+    asked = max(1, round(ASKED * part))
     failed = await _on_full_disks(asked) if possible() else None
     faults = [fault for killed in kills for fault in killed.faults]
     kept, parts = sum(killed.kept for killed in kills), max(killed.parts for killed in kills)
@@ -38,7 +35,7 @@ async def main(scale: float) -> None:
     figure: dict[str, object] = {"measured": measured, "met": not faults and parts <= 1 and failed == 0}
     if failed is None:
         figure["note"] = "a disk of its own could not be had on this machine"
-    print(json.dumps({"R13": figure}))
+    tell({"R13": figure})
 
 
 def _killed(number: int) -> Killed:
@@ -78,6 +75,4 @@ async def _on_full_disk(url: str, asked: int) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", type=float, default=1.0)
-    asyncio.run(main(parser.parse_args().scale))
+    asyncio.run(main(scale(__doc__)))

@@ -8,7 +8,6 @@ token that was being computed. R19: the engine stands still in a token or a chun
 work and one waiting. At scale 1, 100 clients leave at each moment, and 10 engines hang or die in each way.
 """
 
-import argparse
 import json
 import statistics
 import sys
@@ -22,8 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
+from measuring import scale, tell
 from tests.support import tiny_model
 from tests.support.filler import filler
 from tests.support.worker import Worker, real_worker
@@ -83,18 +81,18 @@ class Left:
     reused: float
 
 
-def main(scale: float) -> None:
+def main(part: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "tiny"
         tiny_model.build(model)
-        print(json.dumps({"R6": leaving(model, scale), "R19": breaking(model, scale)}))
+        tell({"R6": leaving(model, part), "R19": breaking(model, part)})
 
 
 # -- R6 -----------------------------------------------------------------------------------------------------------
 
 
-def leaving(model: Path, scale: float) -> dict[str, object]:
-    times = max(1, round(LEAVE * scale))
+def leaving(model: Path, part: float) -> dict[str, object]:
+    times = max(1, round(LEAVE * part))
     watch, left = Watch(), []
     eos = json.loads((model / "config.json").read_text())["eos_token_id"]
     endless = {"max_tokens": 20_000, "logit_bias": {str(eos): -100}}
@@ -135,8 +133,8 @@ def _left(
 # -- R19 ----------------------------------------------------------------------------------------------------------
 
 
-def breaking(model: Path, scale: float) -> dict[str, object]:
-    times = round(BREAK * scale)
+def breaking(model: Path, part: float) -> dict[str, object]:
+    times = round(BREAK * part)
     ways: dict[str, Callable[[Path], tuple[float, float]]] = {
         "hangs in a token": lambda folder: _hung(folder, "steps", 6),
         "hangs in a chunk": lambda folder: _hung(folder, "chunks", 8),
@@ -224,6 +222,4 @@ def _spread(seconds: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", type=float, default=1.0)
-    main(parser.parse_args().scale)
+    main(scale(__doc__))
