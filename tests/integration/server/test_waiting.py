@@ -41,7 +41,8 @@ async def test_who_waits_is_kept_alive_and_then_answered() -> None:
         async with client.post(stream=True) as response:
             body = b""
             while body.count(b"event: message_delta") < 3:
-                assert (piece := await response.content.readany()), body
+                piece = await response.content.readany()
+                assert piece, body
                 body += piece
             assert len(backend._queue) == 1
             node.places = 1
