@@ -155,6 +155,7 @@ async def takes_it_late(line: Line, met: Met) -> None:
         before = met.written
         for _ in range(1000):
             await asyncio.sleep(0)
+    line.open_window()
 
 
 async def among_idle_ones(line: Line, met: Met) -> None:
