@@ -1,6 +1,6 @@
 """R3: fuzzing: python scripts/test/measures/fuzz.py [--scale F] [--target decoder] [--plain]
 
-Each target of `tests/support/fuzz_targets.py` for 90 seconds at scale 1. Where atheris is
+Each target of `tests/support/fuzzing` for 90 seconds at scale 1. Where atheris is
 installed (`pip install atheris`; Linux, Python 3.11 to 3.13) it is guided by coverage; else inputs are changed at
 random. An input that breaks something is kept in `.cache/fuzz`.
 """
@@ -86,7 +86,7 @@ def _figure(ran: list[Ran], guided: bool) -> dict[str, object]:
 
 def _plain(target: str, seconds: float) -> Ran:
     """Inputs changed at random, always the same ones; the first that breaks something ends it."""
-    from tests.support.fuzz_targets import SEEDS, TARGETS
+    from tests.support.fuzzing import SEEDS, TARGETS
 
     chosen, runs = random.Random(target), 0
     end = time.monotonic() + seconds
@@ -119,7 +119,7 @@ def _guided(name: str, seconds: float) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["anyclaude"]):
-        from tests.support.fuzz_targets import SEEDS, TARGETS
+        from tests.support.fuzzing import SEEDS, TARGETS
     corpus = KEPT / f"{name}-corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(SEEDS):

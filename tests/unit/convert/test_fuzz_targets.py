@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.support.fuzz_targets import SEEDS, TARGETS
+from tests.support.fuzzing import SEEDS, TARGETS
 
 RUNS = {"scanner": 60}
 
