@@ -102,7 +102,7 @@ class EngineLoop:
                 case Errand() as errand:
                     errand.run(turns)
         if turns.idle:
-            self._look(turns, LIST_SECONDS if came else 0.0)
+            self.look(turns, LIST_SECONDS if came else 0.0)
             turns.rest()
 
     def _patience(self, turns: Turns) -> float:
@@ -117,9 +117,9 @@ class EngineLoop:
         self.pace.end(turns.doing)
         turns.doing = ""
         self._unlisted = self._unlisted or not turns.idle
-        self._look(turns, LIST_SECONDS)
+        self.look(turns, LIST_SECONDS)
 
-    def _look(self, turns: Turns, seconds: float) -> None:
+    def look(self, turns: Turns, seconds: float) -> None:
         """List what is in the cache, if that was not done for so long."""
         now = time.monotonic()
         if now - self.listed[0] >= seconds:

@@ -201,7 +201,7 @@ class EngineThread:
         def drop(turns: Turns) -> int:
             runner.chat.forget()
             dropped = turns.prefixes.forget()
-            self._loop.listed = (time.monotonic(), ())
+            self._loop.look(turns, 0.0)
             return dropped
 
         return self._inbox.between_turns(drop)

@@ -60,7 +60,7 @@ def test_a_warmed_system_prompt_is_there_for_the_first_request(worker: Worker) -
     }
     answer = worker.ask(conversation("hi"), max_tokens=2, **HEAD)
     assert cached(answer) == first["tokens"]
-    assert sent(worker, "GET", "/health")["cache"]["systemPromptHash"] == NAME
+    until(lambda: sent(worker, "GET", "/health")["cache"]["systemPromptHash"] == NAME)
 
 
 def test_a_warmed_conversation_is_there_for_the_next_turn(worker: Worker) -> None:
