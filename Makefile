@@ -12,7 +12,7 @@ BIN := .venv/bin
 # Two files of tests at a time: most of them wait more than they compute.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
-PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 LOCKED := --require-hashes --only-binary :all:
 
 CLAUDE_CODE := .cache/claude-code/node_modules/.bin/claude
