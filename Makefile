@@ -58,7 +58,7 @@ e2e: .venv/.dev $(CLAUDE_CODE) ## the real Claude Code through the real proxy
 	ANYCLAUDE_CLAUDE="$(CURDIR)/$(CLAUDE_CODE)" $(PYTEST) tests/e2e
 
 scenarios: .venv/.dev $(CLAUDE_CODE) ## what people do all day, all of it on both real servers
-	SCENARIOS=all ANYCLAUDE_CLAUDE="$(CURDIR)/$(CLAUDE_CODE)" $(PYTEST) tests/e2e/test_scenarios.py tests/e2e/test_real_scenarios.py
+	SCENARIOS=all ANYCLAUDE_CLAUDE="$(CURDIR)/$(CLAUDE_CODE)" $(PYTEST) tests/e2e/test_scenarios.py tests/e2e/test_real_scenarios.py tests/e2e/test_llamacpp.py tests/e2e/test_cluster_bench.py
 
 conformance: .venv/.dev $(CLAUDE_CODE) ## what is counted on in Claude Code, tried with ANYCLAUDE_CLAUDE or the pinned one
 	ANYCLAUDE_CLAUDE="$${ANYCLAUDE_CLAUDE:-$(CURDIR)/$(CLAUDE_CODE)}" $(BIN)/python scripts/test/conformance.py $(ARGS)

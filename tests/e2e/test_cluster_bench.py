@@ -9,6 +9,7 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench" / "cluster_claude.py"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_tool_loop_with_a_subagent_is_measured_on_real_workers() -> None:
     small = ["--claudes", "1", "--steps", "2", "--nodes", "2", "--threads", "0", "--strategies", "cache-aware"]

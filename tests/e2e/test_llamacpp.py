@@ -57,6 +57,7 @@ async def test_a_model_with_tools_reads_a_file(short_folder: Path) -> None:
     assert usage["cache_read_input_tokens"] > usage["input_tokens"] / 2
 
 
+@pytest.mark.long
 async def test_a_model_with_tools_mends_a_program(tmp_path: Path) -> None:
     """It runs, reads, edits and runs again; each turn computes no more than what the last one brought."""
     async with llamacpp(tmp_path, WINDOW, TEMPLATE) as url:

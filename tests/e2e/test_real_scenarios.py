@@ -3,7 +3,6 @@
 Their model knows by heart what to answer; what it says, tokens, caches, calls and refusals are the servers' own.
 """
 
-import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -23,10 +22,8 @@ SMALL = 24_576  # tokens
 
 SERVERS = ["worker", "llama.cpp"]
 on_both = pytest.mark.parametrize("stage", SERVERS, indirect=True)
-# With SCENARIOS=all on both too: what these are about happens in Claude Code and in the proxy.
-on_one = pytest.mark.parametrize(
-    "stage", SERVERS if os.environ.get("SCENARIOS") == "all" else SERVERS[:1], indirect=True
-)
+# What these are about happens in Claude Code and in the proxy.
+on_one = pytest.mark.parametrize("stage", ["worker", pytest.param("llama.cpp", marks=pytest.mark.long)], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +95,7 @@ async def test_esc_ends_an_answer(stage: Real) -> None:
     await sessions.esc_in_text(stage)
 
 
+@pytest.mark.long
 async def test_llamacpp_s_window_is_outgrown(cast: Cast) -> None:
     async with cast.on_llamacpp(SMALL) as stage:
         await sessions.outgrow_the_window(stage)
