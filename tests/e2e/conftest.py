@@ -11,7 +11,7 @@ from tests.support.openai_upstream import OpenAIUpstream
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked `long` shows again, on another real server, what a test beside it shows: `make scenarios` has it."""
+    """What is marked `long` shows on another real server what a test beside it shows: `make scenarios` plays it."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
