@@ -90,7 +90,7 @@ async def test_compact_by_hand(stage: Real) -> None:
     await sessions.compact_by_hand(stage)
 
 
-@on_both
+@on_one
 async def test_esc_ends_an_answer(stage: Real) -> None:
     await sessions.esc_in_text(stage)
 

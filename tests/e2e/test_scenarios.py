@@ -21,6 +21,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Scripted]:
         yield Scripted(tmp_path, upstream)
 
 
+@pytest.mark.long
 async def test_edit_run_fix_for_thirty_turns(stage: Scripted) -> None:
     await coding.edit_run_fix(stage)
 
@@ -33,6 +34,7 @@ async def test_a_tool_of_an_mcp_server_is_found_and_called(stage: Scripted) -> N
     await reading.tool_search(stage)
 
 
+@pytest.mark.long
 async def test_a_conversation_goes_on_behind_a_new_proxy(stage: Scripted) -> None:
     await coding.on_behind_a_new_proxy(stage)
 

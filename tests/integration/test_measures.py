@@ -19,9 +19,7 @@ MEASURES = Path(__file__).resolve().parents[2] / "scripts" / "test" / "measures"
         ("fuzz", 0.001, {"R3"}),
         ("cancels", 0.002, {"R4", "R5"}),
         ("readers", 0.001, {"R7"}),
-        ("streams", 0.002, {"R8", "R9"}),
         ("overhead", 0.002, {"R10"}),
-        ("draining", 0.01, {"R11"}),
         ("worker", 0.01, {"R6", "R19"}),
     ],
 )
