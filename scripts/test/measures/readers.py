@@ -49,6 +49,8 @@ async def late(met: Met, proxy: Proxy) -> tuple[int, float, int]:
             most = max(most, proxy.child.rss_mb())
             if not piece:
                 break
+    if b"message_stop" not in tail:
+        raise ValueError(f"the answer is not whole: {tail!r}")
     return blocked, most - before, came
 
 
@@ -85,7 +87,7 @@ async def main(part: float) -> None:
             met.written, met.asked = 0, asyncio.Event()
             held = await never(met, proxy, upstream) if part >= 1 else None
     measured = f"{came / MB:.0f} MB came, RSS +{grown:.1f} MB, the upstream waited after {blocked / MB:.1f} MB"
-    met_all = grown < 10 and blocked < 16 * MB and came >= size and (part < 1 or held is not None)
+    met_all = grown < 10 and blocked < 16 * MB and (part < 1 or held is not None)
     tell({"R7": {"measured": measured + _held(held, part), "met": met_all}})
 
 
