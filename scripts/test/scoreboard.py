@@ -105,19 +105,19 @@ def page(kept: Mapping[str, Any]) -> str:
     lines = [_HEAD, "| # | what | target | measured | | at |", "|---|---|---|---|---|---|"]
     notes = []
     for row, figure in _figures(ROWS, kept):
-        met = "met" if figure["met"] else "**missed**"
+        met = ("met" if figure["met"] else "**missed**") + _part(kept[row.program]["scale"])
         told = f"{row.title} | {row.target} | {figure['measured']}"
         lines.append(f"| {row.id} | {told} | {met} | {kept[row.program]['at']} |")
         if note := figure.get("note"):
             notes.append(f"- **{row.id}**: {note}")
-    taken = [f"`{program}` {one['seconds']} s" + _part(one["scale"]) for program, one in sorted(kept.items())]
+    taken = [f"`{program}` {one['seconds']} s" for program, one in sorted(kept.items())]
     lines += ["", *(["## Where more is to be said", "", *notes, ""] if notes else [])]
     lines += ["## Conditions", "", f"{_machine()}. Time taken: {', '.join(taken)}."]
     return "\n".join(lines) + "\n"
 
 
 def _part(scale: float) -> str:
-    return "" if scale == 1 else f" (at {scale:g} of the counts)"
+    return "" if scale >= 1 else f", at {scale:.0%} of the counts"
 
 
 def _machine() -> str:
@@ -146,7 +146,8 @@ _HEAD = """# Reliability
 
 What a proxy between Claude Code and a model server has to survive, and what was measured. This page is written by
 `make scoreboard`, which takes each measure anew that the code has changed under; `ARGS="--only R4,R5"` takes some. The
-last column is the commit that was measured, with a `+` where it was not all.
+last column is the commit that was measured, with a `+` where it was not all. What was tried at a part of its counts is
+met or missed only as far as that goes.
 The programs are in `scripts/test/measures`, the same tables of faults and attacks run in the tests
 ([testing](../development/testing.md)).
 """

@@ -16,12 +16,14 @@ Expected = Sequence[int | str]
 
 @dataclass
 class Met:
-    """What a row's client meets. asked: the upstream has been asked; written: bytes that it could write."""
+    """What a row's client meets. asked: the upstream has been asked; written: bytes that it could write;
+    words: of those that `floods` tells."""
 
     port: int
     upstream: FaultyUpstream
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     written: int = 0
+    words: int = 0
 
 
 Does = Callable[[Line, Met], Coroutine[Any, Any, None]]
@@ -71,6 +73,9 @@ async def behind_the_finish(wire: Wire) -> None:
     await wire.gone()
 
 
+WORD = b"word "
+
+
 def floods(met: Met, size: int) -> Scenario:
     """An answer of so many bytes, written as fast as they are taken. No part of it is like another."""
 
@@ -81,6 +86,7 @@ def floods(met: Met, size: int) -> Scenario:
             frame = framed(wire.says.more.replace(b"lo.", lump))
             await wire.connection.send(frame)
             met.written += len(frame)
+            met.words += lump.count(WORD)
         await wire.connection.send(framed(wire.says.more + wire.says.finish + wire.says.mark), b"0\r\n\r\n")
 
     return play

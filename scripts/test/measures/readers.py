@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from measuring import scale, tell
 from proxied import Proxy, connected, proxy_before
-from tests.support.client_scenarios import Met, floods
+from tests.support.client_scenarios import WORD, Met, floods
 from tests.support.faulty_client import asking
 from tests.support.faulty_upstream import OPENAI, Cuts, FaultyUpstream, Wire, faulty_upstream
 
@@ -35,22 +35,27 @@ async def _until_blocked(met: Met) -> int:
 
 
 async def late(met: Met, proxy: Proxy) -> tuple[int, float, int]:
-    """What the upstream could write while nothing was read, by how much the memory grew at most, and what came then."""
+    """What the upstream could write while nothing was read, by how much the memory grew at most, and what came then.
+
+    Raises ValueError when that is not every word that was written, and the end.
+    """
     async with asyncio.timeout(DEADLINE), connected(proxy) as (reader, writer):
         before = proxy.child.rss_mb()
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(proxy.question(asking()))
         blocked = await _until_blocked(met)
         writer.transport.resume_reading()  # type: ignore[attr-defined]
-        most, came, tail = proxy.child.rss_mb(), 0, b""
+        most, came, words, tail = proxy.child.rss_mb(), 0, 0, b""
         while not tail.endswith(b"\r\n0\r\n\r\n"):
             piece = await reader.read(1 << 20)
-            came, tail = came + len(piece), (tail + piece)[-64:]
+            came += len(piece)
+            words += (tail[-len(WORD) + 1 :] + piece).count(WORD)
+            tail = (tail + piece)[-64:]
             most = max(most, proxy.child.rss_mb())
             if not piece:
                 break
-    if b"message_stop" not in tail:
-        raise ValueError(f"the answer is not whole: {tail!r}")
+    if words != met.words or b"message_stop" not in tail:
+        raise ValueError(f"{words} of {met.words} words came, and in the end {tail!r}")
     return blocked, most - before, came
 
 
@@ -81,7 +86,7 @@ async def main(part: float) -> None:
                 met.written = size
                 writer.write(proxy.question(asking()))
                 await reader.readuntil(b"message_stop")
-            met.written, met.asked = 0, asyncio.Event()
+            met.written, met.words, met.asked = 0, 0, asyncio.Event()
             blocked, grown, came = await late(met, proxy)
             print(f"blocked after {blocked / MB:.1f} MB, grew by {grown:.1f} MB", file=sys.stderr)
             met.written, met.asked = 0, asyncio.Event()
