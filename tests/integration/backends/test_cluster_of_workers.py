@@ -21,6 +21,7 @@ from tests.support.journal import Notes
 from tests.support.worker import Worker, real_worker
 
 TURNS = 5
+LOOKS = 6000
 TOOLS = [
     {
         "name": name,
@@ -97,6 +98,15 @@ async def ask(
     return next(event for event in events if isinstance(event, UsageReport))
 
 
+async def _told_by_one_of(workers: list[Worker], session: str) -> None:
+    """Wait for a worker to list what it holds of a session: it does so when nothing has come for a moment."""
+    for _ in range(LOOKS):
+        if any(held.session == session for worker in workers for held in worker.engine.prefixes()):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"no worker ever listed {session}")
+
+
 async def conversation(backend: MlxClusterBackend, session: str) -> list[UsageReport]:
     """A few turns, each with the ones before it."""
     messages: list[dict[str, Any]] = []
@@ -132,6 +142,7 @@ async def test_another_proxy_finds_what_the_first_one_left(workers: list[Worker]
     async with proxy(workers) as first:
         messages: list[dict[str, Any]] = [{"role": "user", "content": filler(200, "question")}]
         before = await ask(first, "mine", messages)
+    await _told_by_one_of(workers, "mine/main")
     async with proxy(workers) as second:
         messages += [{"role": "assistant", "content": "Yes."}, {"role": "user", "content": "Go on."}]
         after = await ask(second, "mine", messages)
