@@ -35,6 +35,7 @@ from anyclaude.errors import (
     Overloaded,
     RateLimited,
     SetupError,
+    UpstreamBroken,
     UpstreamError,
     UpstreamRejected,
     UpstreamTimeout,
@@ -186,7 +187,7 @@ class MlxClusterBackend:
             return Overloaded(error.message, headers=error.headers)
         if not any(member.is_ready(self._now()) for member in self._members):
             return Overloaded(self._fleet.why_nobody())
-        if isinstance(error, UpstreamUnreachable | UpstreamTimeout):
+        if isinstance(error, UpstreamUnreachable | UpstreamTimeout | UpstreamBroken):
             return Overloaded(f"no node of the cluster answers now: {error.message}")
         return error
 

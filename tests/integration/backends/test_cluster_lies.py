@@ -176,6 +176,16 @@ async def test_nobody_there_is_told_at_once() -> None:
             await ask(fleet.backend)
 
 
+async def test_nodes_that_die_with_the_request_are_told_as_nobody_there() -> None:
+    async def dies(connection: Connection) -> None:
+        connection.reset()
+
+    async with fleet_of(Player(words=dies), Player(words=dies)) as fleet:
+        await fleet.backend._fleet.ready()
+        with pytest.raises(Overloaded, match=r"no node of the cluster answers now: the connection to .* broke"):
+            await ask(fleet.backend)
+
+
 async def test_a_node_that_loads_is_not_waited_for_while_another_answers() -> None:
     async def loads(connection: Connection) -> None:
         await connection.send(whole(503, b'{"error": {"message": "the model is still loading"}}', Retry_After="2"))
