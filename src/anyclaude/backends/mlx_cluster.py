@@ -22,7 +22,6 @@ from anyclaude.backends.fleet import Fleet
 from anyclaude.backends.node import NodeBackend, session_of
 from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.prefix_names import PrefixNames
-from anyclaude.backends.roles import is_small
 from anyclaude.backends.sending import Sender
 from anyclaude.backends.status import BackendStatus
 from anyclaude.backends.tokens import TokenEstimate, asked_bytes
@@ -31,6 +30,7 @@ from anyclaude.cluster.places import full_for
 from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes
 from anyclaude.config.upstreams import MlxCluster
+from anyclaude.convert.roles import is_small
 from anyclaude.errors import (
     Overloaded,
     RateLimited,

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anyclaude.backends.base import Caller
-from anyclaude.backends.roles import is_background, is_classifier
 from anyclaude.config.model import Mode
 from anyclaude.config.names import named_target, tier_names, tier_of
 from anyclaude.config.routes import Routes, Target
+from anyclaude.convert.roles import is_background, is_classifier
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from anyclaude.backends.base import Caller
-from anyclaude.backends.roles import is_small
 from anyclaude.config.debug import BASIC
 from anyclaude.convert.prefix_change import PrefixChange, Prompt, prefix_change, prompt_of
+from anyclaude.convert.roles import is_small
 from anyclaude.convert.tools import is_client_tool
 
 _MOST_PROMPTS: Final = 64

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from anyclaude.backends.roles import is_background
 from anyclaude.convert.content import text_of
 from anyclaude.convert.options import wanted_format
+from anyclaude.convert.roles import is_background
 from anyclaude.wire.json import encode
 
 _SESSION: Final = re.compile(r"<session>\s*(.*?)\s*(?:</session>|\Z)", re.DOTALL)

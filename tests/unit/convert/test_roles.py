@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from anyclaude.backends.roles import is_background, is_small
+from anyclaude.convert.roles import is_background, is_small
 
 TOOL = {"name": "Read", "input_schema": {"type": "object"}}
 CASES: dict[str, tuple[dict[str, Any], bool]] = {
