@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from anyclaude.config.model import Settings
-from mlx_worker.__main__ import main
+from mlx_worker.command import main
 from tests.support.openai_upstream import OpenAIUpstream
 from tests.support.proxy import proxy_only
 
