@@ -10,16 +10,18 @@ import sys
 from contextlib import suppress
 from typing import Final, NoReturn
 
+from anyclaude.wire.exit_codes import ExitCode
+
 PROGRAM: Final = "mlx_worker.command"
 NEEDED: Final = ("fastapi", "mlx_lm", "uvicorn")
 MISSING: Final = "what the worker needs is not installed; install it: pip install 'anyclaude[worker]'"
 
 
 def main() -> NoReturn:
-    """Do what the arguments ask, and end with the exit code. 2: what is needed is not installed."""
+    """Do what the arguments ask, and end with the exit code."""
     if any(importlib.util.find_spec(name) is None for name in NEEDED):
         sys.stderr.write(f"mlx_worker: {MISSING}\n")
-        sys.exit(2)
+        sys.exit(ExitCode.NOT_READY)
     code: int = importlib.import_module(PROGRAM).main()
     with suppress(OSError):
         sys.stdout.flush()

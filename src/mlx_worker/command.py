@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from anyclaude.wire.exit_codes import ExitCode, by_signal
 from anyclaude.wire.proof import SHORTEST_SECRET
 from mlx_worker import blas, models
 from mlx_worker.distributed.hostfile import BACKENDS, HostfileError
@@ -41,7 +42,7 @@ class Ended(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to end. 0: all well, 2: could not start, 128 + N: ended by signal N."""
+    """Serve until told to end, and return the exit code."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     if options.exit_with_stdin:
@@ -50,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options)
     except (CannotServe, HostfileError, ModelLoadError, SettingsError) as error:
         sys.stderr.write(f"mlx_worker: {error}\n")
-        return 2
+        return ExitCode.TRY_AGAIN if isinstance(error, models.HubUnreachable) else ExitCode.NOT_READY
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        return ExitCode.INTERRUPTED
     except Ended as ended:
         return ended.code
 
@@ -81,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if options.fetch_only:
         sys.stdout.write(f"{models.resolve(settings.model_path)}\n")
-        return 0
+        return ExitCode.DONE
     if options.hostfile:
         plan = plan_of(options.hostfile, options.backend, options.starting_port, pipeline=options.pipeline)
         return supervise(plan, settings)
@@ -92,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
         models.resolve(settings.model_path)
         listen(listener, settings)
         serve("mlx_worker.server:app", listener, settings)
-    return 0
+    return ExitCode.DONE
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -128,7 +129,7 @@ def _start_again_with_fast_blas() -> None:
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     """Unwinds, so that a fetch in work ends its child and removes its files."""
-    raise Ended(128 + number)
+    raise Ended(by_signal(number))
 
 
 def _end_with_stdin() -> None:
@@ -137,4 +138,4 @@ def _end_with_stdin() -> None:
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(LAST_SECONDS)
-    os._exit(128 + signal.SIGTERM)
+    os._exit(by_signal(signal.SIGTERM))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI
 
+from anyclaude.wire.exit_codes import ExitCode
 from mlx_worker import blas, models
 from mlx_worker.app import build_app
 from mlx_worker.engine_thread import EngineThread
@@ -26,8 +27,6 @@ from mlx_worker.smollm import models_folder
 
 log = logging.getLogger("mlx_worker")
 
-CANNOT_SERVE = 2
-ENGINE_DIED = 70  # EX_SOFTWARE
 LAST_SECONDS = 3.0  # for those who are told that their answers failed, and for who asks /health why
 
 
@@ -68,7 +67,7 @@ def _quarter_of_memory() -> int:
 
 def _leave_soon(error: BaseException) -> None:
     """A signal's exit code would look like an orderly end to a supervisor, hence the plain way out."""
-    code = CANNOT_SERVE if isinstance(error, ModelLoadError) else ENGINE_DIED
+    code = ExitCode.NOT_READY if isinstance(error, ModelLoadError) else ExitCode.FAULT
     log.error("the worker ends with exit code %d in %.0f seconds", code, LAST_SECONDS)
     leaving = threading.Timer(LAST_SECONDS, os._exit, (code,))
     leaving.daemon = True
@@ -79,7 +78,8 @@ def _app_from_environment(environ: Mapping[str, str]) -> FastAPI:
     try:
         return create_app(Settings.from_environment(environ))
     except SettingsError as error:
-        sys.exit(f"mlx_worker: {error}")
+        sys.stderr.write(f"mlx_worker: {error}\n")
+        sys.exit(ExitCode.NOT_READY)
 
 
 app = _app_from_environment(os.environ)

@@ -26,9 +26,7 @@ from anyclaude.config.drained import address_of, drain, drained_nodes, undrain
 from anyclaude.config.load import resolve
 from anyclaude.config.model import Settings
 from anyclaude.errors import SetupError
-
-NOBODY: Final = 1
-"""Exit code when no node is ready."""
+from anyclaude.wire.exit_codes import ExitCode
 
 LONGEST_PROMPT: Final = 4_000_000
 """Bytes of a file to compute ahead."""
@@ -106,7 +104,7 @@ def _warm(given: argparse.Namespace, settings: Settings, console: Screen) -> int
     told = asyncio.run(warm_all(settings, _text(given.prompt)))
     for node, problem in told.items():
         console.print(plain(f"{node}: {problem or 'computes it when it has nothing else to do'}"), soft_wrap=True)
-    return 0 if None in told.values() else NOBODY
+    return ExitCode.DONE if None in told.values() else ExitCode.NO
 
 
 def _drain(given: argparse.Namespace, settings: Settings, console: Screen) -> int:
@@ -121,7 +119,7 @@ def _drain(given: argparse.Namespace, settings: Settings, console: Screen) -> in
     if {address_of(one) for one in nodes} <= drained_nodes(settings.home).keys():
         said += "; but all are drained now, and then they are asked all the same"
     console.print(f"{node.id} {said}", soft_wrap=True)
-    return 0
+    return ExitCode.DONE
 
 
 def _undrain(given: argparse.Namespace, settings: Settings, console: Screen) -> int:
@@ -132,7 +130,7 @@ def _undrain(given: argparse.Namespace, settings: Settings, console: Screen) -> 
     for one in addresses:
         undrain(settings.home, one)
     console.print(f"{given.node} is asked again", soft_wrap=True)
-    return 0
+    return ExitCode.DONE
 
 
 def _drained_as(name: str, settings: Settings, there: Mapping[str, str]) -> list[str]:
@@ -157,4 +155,4 @@ def _text(path: Path) -> str:
 
 
 def _code(seen: Sequence[Seen]) -> int:
-    return 0 if any(one.ready for one in seen) else NOBODY
+    return ExitCode.DONE if any(one.ready for one in seen) else ExitCode.NO

@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from anyclaude import __version__
-from anyclaude.cli.args import HELP, split
-from anyclaude.cli.output import SETUP_FAILED, say
+from anyclaude.cli.args import split
+from anyclaude.cli.commands import COMMANDS
+from anyclaude.cli.output import say
 from anyclaude.errors import SetupError
+from anyclaude.wire.exit_codes import ExitCode
 
-PROGRAM = "anyclaude.cli.run"
-SUBCOMMANDS: Final = {"trace": "anyclaude.cli.trace", "cluster": "anyclaude.cli.cluster"}
+PROGRAM: Final = "anyclaude.cli.run"
+HELP: Final = "anyclaude.cli.help_text"
 _STDOUT: Final = 1
-INTERRUPTED: Final = 130
-"""As a shell tells the death by SIGINT."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,13 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         _let_stdout_go()
-        return 0
+        return ExitCode.DONE
     except OSError as error:
         _let_stdout_go()
         say(f"cannot write to standard output: {error.strerror}")
-        return SETUP_FAILED
+        return ExitCode.NOT_READY
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     return code
 
 
@@ -46,20 +46,20 @@ def _let_stdout_go() -> None:
 
 
 def _done(words: Sequence[str]) -> int:
-    if words and words[0] in SUBCOMMANDS:
-        shown: int = importlib.import_module(SUBCOMMANDS[words[0]]).run(words[1:])
+    if words and words[0] in COMMANDS:
+        shown: int = importlib.import_module(COMMANDS[words[0]].module).run(words[1:])
         return shown
     try:
         given = split(words)
     except SetupError as error:
         say(error.message)
-        return SETUP_FAILED
+        return ExitCode.NOT_READY
     if given.asks == "version":
         print(f"anyclaude {__version__}")
-        return 0
+        return ExitCode.DONE
     if given.asks == "help":
-        print(HELP, end="")
-        return 0
+        print(importlib.import_module(HELP).help_text(), end="")
+        return ExitCode.DONE
     code: int = importlib.import_module(PROGRAM).run(given)
     return code
 

@@ -23,9 +23,7 @@ from anyclaude.diagnosis.judging import Status
 from anyclaude.diagnosis.verdicts import Verdict, Word
 from anyclaude.launch.opening import opened_backend
 from anyclaude.launch.signals import Interrupted, Signals, interruptible
-
-NOT_FIT: Final = 1
-"""Exit code when Claude Code cannot work with the model."""
+from anyclaude.wire.exit_codes import ExitCode
 
 _STYLES: Final[Mapping[Status, str]] = {"passed": "green", "partly": "yellow", "failed": "bold red", "skipped": "dim"}
 _VERDICTS: Final[Mapping[Word, str]] = {
@@ -53,7 +51,7 @@ def try_model(settings: Settings, environ: Mapping[str, str], screen: Terminal, 
         say(f"interrupted after {len(found.outcomes)} of {len(EXERCISES)} exercises; nothing is saved")
         return code
     _offer(settings, found.model.id, change, save=save, ask=not as_json and _interactive())
-    return 0 if result.fit else NOT_FIT
+    return ExitCode.DONE if result.fit else ExitCode.NO
 
 
 def _run(settings: Settings, environ: Mapping[str, str], screen: Terminal, runs: list[Found]) -> int | None:

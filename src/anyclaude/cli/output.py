@@ -7,12 +7,6 @@ from typing import Final
 
 from anyclaude.errors import SetupError
 
-SETUP_FAILED: Final = 2
-"""Exit code when this machine is not ready. Claude Code itself never ends with it, as far as seen."""
-
-FAULT: Final = 70
-"""Exit code for a fault of our own (EX_SOFTWARE of sysexits.h)."""
-
 _TURNS_TEXT: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Signs that change the direction of what follows, so that a line reads as another (Unicode Annex 9)."""
 

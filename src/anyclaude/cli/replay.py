@@ -27,10 +27,8 @@ from anyclaude.trace.fold import Fold
 from anyclaude.trace.replay import Timed, compare, headers_of, redacted_places, request_of
 from anyclaude.trace.transcript import summary
 from anyclaude.wire.events import Failed, ModelEvent, UsageReport
+from anyclaude.wire.exit_codes import ExitCode
 from anyclaude.wire.json import decode_lenient
-
-FAILED: Final = 1
-"""Exit code when the upstream did not give a whole answer."""
 
 _PLACES_SHOWN: Final = 5
 
@@ -151,9 +149,9 @@ def replay(given: argparse.Namespace, record: dict[str, Any], settings: Settings
     else:
         _report(given, record, asking, console)
     if asking.error is None:
-        return 0
+        return ExitCode.DONE
     say(asking.error)
-    return FAILED
+    return ExitCode.NO
 
 
 def _checked(record: Mapping[str, Any], settings: Settings) -> dict[str, Any]:

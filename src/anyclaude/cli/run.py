@@ -20,7 +20,7 @@ from anyclaude.cli.diagnose import diagnose
 from anyclaude.cli.folders import folders
 from anyclaude.cli.logs import keep_quiet, open_log
 from anyclaude.cli.model_test import try_model
-from anyclaude.cli.output import FAULT, SETUP_FAILED, Terminal
+from anyclaude.cli.output import Terminal
 from anyclaude.cli.show_config import table
 from anyclaude.config.load import Resolved, resolve
 from anyclaude.config.model import Settings
@@ -35,6 +35,7 @@ from anyclaude.launch.signals import Interrupted
 from anyclaude.server.app import Launched
 from anyclaude.server.serve import serving
 from anyclaude.trace.store import TraceStore
+from anyclaude.wire.exit_codes import ExitCode
 
 TRACED: Final = 3
 """The debug level that keeps traces."""
@@ -57,13 +58,13 @@ def run(given: Split) -> int:
     except AnyclaudeError as error:
         log.error("%s", error.message)
         screen.say(error.message)
-        return SETUP_FAILED
+        return ExitCode.NOT_READY
     except Interrupted as interrupted:
         screen.clear()
         return interrupted.exit_code
     except KeyboardInterrupt:
         screen.clear()
-        return 130
+        return ExitCode.INTERRUPTED
     except OSError as error:
         if given.asks is not None:
             raise  # of a task that prints: told by who called
@@ -76,7 +77,7 @@ def _fault(error: Exception, log_path: Path | None, screen: Terminal) -> int:
     log.error("unexpected", exc_info=error)
     where = f"; details are in {log_path}" if log_path else ""
     screen.say(f"a fault of ours, {type(error).__name__}{where}; please report it")
-    return FAULT
+    return ExitCode.FAULT
 
 
 def _resolved(given: Split, screen: Terminal) -> Resolved:
@@ -88,17 +89,17 @@ def _resolved(given: Split, screen: Terminal) -> Resolved:
 
 def _show_config(given: Split, screen: Terminal) -> int:
     sys.stdout.write(table(_resolved(given, screen)))
-    return 0
+    return ExitCode.DONE
 
 
 def _show_schema(given: Split, screen: Terminal) -> int:
     sys.stdout.write(schema_text())
-    return 0
+    return ExitCode.DONE
 
 
 def _trust(given: Split, screen: Terminal) -> int:
     screen.say(trust(*folders()))
-    return 0
+    return ExitCode.DONE
 
 
 def _check_setup(given: Split, screen: Terminal) -> int:

@@ -9,10 +9,10 @@ from typing import Final, NoReturn
 
 from rich.console import Console
 
-from anyclaude.cli.output import SETUP_FAILED, say
+from anyclaude.cli.output import say
 from anyclaude.errors import AnyclaudeError, SetupError
+from anyclaude.wire.exit_codes import ExitCode
 
-INTERRUPTED: Final = 130
 STDOUT: Final = 1
 
 
@@ -41,10 +41,10 @@ def ended(parser: argparse.ArgumentParser, argv: Sequence[str], do: Callable[[ar
         sys.stdout.flush()
     except AnyclaudeError as error:
         say(error.message)
-        return SETUP_FAILED
+        return ExitCode.NOT_READY
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # the reader has seen enough
-        return 0
+        return ExitCode.DONE
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     return code

@@ -24,9 +24,7 @@ from anyclaude.trace.archive import find, newest
 from anyclaude.trace.diff import Parting, parting_of
 from anyclaude.trace.prompts import blocks_of
 from anyclaude.trace.transcript import Kind, printable, summary, transcript
-
-DIFFERENT: Final = 1
-"""Exit code of `diff` for two prompts that are not the same."""
+from anyclaude.wire.exit_codes import ExitCode
 
 MOST: Final = 1_000_000
 """Traces that one list may show."""
@@ -110,12 +108,12 @@ def _list(given: argparse.Namespace, settings: Settings, console: Console) -> in
     if given.json:
         for path, row in rows:
             print(json.dumps({**asdict(row), "file": str(path)}))
-        return 0
+        return ExitCode.DONE
     if not rows:
         console.print("no traces yet: they are kept at debug level 3 (ANYCLAUDE_DEBUG=3)")
-        return 0
+        return ExitCode.DONE
     console.print(table([row for _, row in rows], console.width))
-    return 0
+    return ExitCode.DONE
 
 
 def _show(given: argparse.Namespace, settings: Settings, console: Console) -> int:
@@ -124,7 +122,7 @@ def _show(given: argparse.Namespace, settings: Settings, console: Console) -> in
         console.print(Text(piece.title, style=_STYLES[piece.kind]), soft_wrap=True)
         if piece.text:
             console.print(Text(piece.text), soft_wrap=not console.is_terminal)
-    return 0
+    return ExitCode.DONE
 
 
 def _replay(given: argparse.Namespace, settings: Settings, console: Console) -> int:
@@ -137,9 +135,9 @@ def _diff(given: argparse.Namespace, settings: Settings, console: Console) -> in
     parting = parting_of(first, second)
     if parting is None:
         console.print(f"the prompts are the same: {len(blocks_of(first))} blocks")
-        return 0
+        return ExitCode.DONE
     _print_parting(parting, console)
-    return DIFFERENT
+    return ExitCode.NO
 
 
 def _print_parting(parting: Parting, console: Console) -> None:

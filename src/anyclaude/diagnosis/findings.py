@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from anyclaude.errors import AnyclaudeError
+from anyclaude.wire.exit_codes import ExitCode
 
 Status = Literal["ok", "warning", "failure"]
 
@@ -38,6 +39,6 @@ def softened(findings: Iterable[Finding]) -> list[Finding]:
     return [replace(each, status="warning") if each.status == "failure" else each for each in findings]
 
 
-def exit_code(findings: Iterable[Finding]) -> int:
-    """1 when anything failed, else 0."""
-    return int(any(finding.status == "failure" for finding in findings))
+def exit_code(findings: Iterable[Finding]) -> ExitCode:
+    """NO when anything failed."""
+    return ExitCode.NO if any(finding.status == "failure" for finding in findings) else ExitCode.DONE

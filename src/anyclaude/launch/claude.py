@@ -25,6 +25,7 @@ from anyclaude.errors import SetupError
 from anyclaude.launch import terminal
 from anyclaude.launch.orphan import no_orphan
 from anyclaude.launch.signals import Signals
+from anyclaude.wire.exit_codes import by_signal
 
 VARIABLE: Final = "ANYCLAUDE_CLAUDE"
 GRACE: Final = 5.0
@@ -144,4 +145,4 @@ class _Child:
         self._pid = None
         code = os.waitstatus_to_exitcode(status)
         self.crashed = code < 0
-        self._exit.set_result(128 - code if code < 0 else code)
+        self._exit.set_result(by_signal(-code) if code < 0 else code)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
+from anyclaude.wire.exit_codes import by_signal
+
 Receiver = Callable[[int], None]
 T = TypeVar("T")
 
@@ -29,7 +31,7 @@ class Interrupted(Exception):
     @property
     def exit_code(self) -> int:
         """As a shell tells the death by a signal."""
-        return 128 + self.signum
+        return by_signal(self.signum)
 
 
 class Signals:
@@ -72,7 +74,7 @@ async def interruptible(signals: Signals, work: Coroutine[Any, Any, T]) -> T:
         if caught and number == signal.SIGHUP:
             return
         if caught:
-            os._exit(128 + number)
+            os._exit(by_signal(number))
         caught.append(number)
         task.cancel()
 

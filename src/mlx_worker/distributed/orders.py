@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from anyclaude.wire.exit_codes import ExitCode
 from mlx_worker.distributed.hostfile import Backend
 
 END: Final = "end"
@@ -16,9 +17,9 @@ PULSE: Final = "mlx_worker pulse"
 LISTENING: Final = "mlx_worker listening on "
 """From the first rank: the address of the API."""
 
-CANNOT_SERVE: Final = 2
-LOST: Final = 70  # EX_SOFTWARE
-ORPHANED: Final = 75  # EX_TEMPFAIL
+CANNOT_SERVE: Final = ExitCode.NOT_READY
+LOST: Final = ExitCode.FAULT
+ORPHANED: Final = ExitCode.TRY_AGAIN
 
 
 class Seat(BaseModel):

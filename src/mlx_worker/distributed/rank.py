@@ -6,6 +6,7 @@ Rank 0 is the whole worker, on a runner that takes the others with it; each of t
 import os
 import sys
 
+from anyclaude.wire.exit_codes import ExitCode
 from mlx_worker import blas
 from mlx_worker.app import build_app
 from mlx_worker.distributed.channel import ChannelClosed
@@ -20,7 +21,7 @@ from mlx_worker.settings import Settings, SettingsError
 
 
 def main() -> int:
-    """0: told to end, 2: cannot serve, others: to be started again."""
+    """DONE: told to end, CANNOT_SERVE, others: to be started again."""
     try:
         seat = take_seat(sys.stdin.buffer)
     except ValueError:  # the supervisor has gone before it said who we are
@@ -37,7 +38,7 @@ def main() -> int:
     except (ChannelClosed, OSError, RuntimeError) as error:
         sys.stderr.write(f"mlx_worker: rank {seat.rank}: {error}\n")
         return LOST
-    return 0
+    return ExitCode.DONE
 
 
 def _lead(seat: Seat, settings: Settings) -> None:

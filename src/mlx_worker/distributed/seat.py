@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from anyclaude.wire.exit_codes import ExitCode
 from mlx_worker import models
 from mlx_worker.distributed.channel import Channel, ChannelClosed, connect, gather, listen_at
 from mlx_worker.distributed.follower import OutOfStep, follow
@@ -107,7 +108,7 @@ def _follow(channel: Channel, runner: Runner) -> int:
     except OutOfStep as error:  # who hears only that a connection is closed would not know why
         channel.send({"lost": str(error)})
         return LOST
-    return 0
+    return ExitCode.DONE
 
 
 @contextmanager

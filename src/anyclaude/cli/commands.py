@@ -1,0 +1,16 @@
+"""Our subcommands: the module that does each, which is loaded only when asked for, and what it is in a few words."""
+
+from typing import Final, NamedTuple
+
+
+class Command(NamedTuple):
+    """module: has `run(argv) -> int` and `parser()`. about: for `--help` and shells."""
+
+    module: str
+    about: str
+
+
+COMMANDS: Final = {
+    "trace": Command("anyclaude.cli.trace", "past requests: list, show, compare, ask again"),
+    "cluster": Command("anyclaude.cli.cluster", "the nodes of the MLX cluster: status, warm, drain, undrain"),
+}
