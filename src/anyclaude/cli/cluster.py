@@ -28,6 +28,17 @@ from anyclaude.config.model import Settings
 from anyclaude.errors import SetupError
 from anyclaude.wire.exit_codes import ExitCode
 
+_ABOUT: Final = "The nodes of the MLX cluster, as the settings name them. More: docs/guides/mlx-cluster.md"
+_EXAMPLES: Final = (
+    ("anyclaude cluster status --watch", "how they are, every two seconds"),
+    ("anyclaude cluster drain studio", "nothing new for it: restart it then"),
+    ("anyclaude cluster undrain studio", "it is asked again"),
+    ("anyclaude cluster warm --prompt p.txt", "compute a prompt ahead, everywhere"),
+)
+_STATUS: Final = "How each node is, and how running proxies see it. Exit code 1 when none is ready."
+_WARM: Final = "Have each ready node compute a system prompt ahead. Exit code 1 when none takes it."
+_DRAIN: Final = "Let every proxy ask a node for nothing new; what it has begun it ends."
+
 LONGEST_PROMPT: Final = 4_000_000
 """Bytes of a file to compute ahead."""
 
@@ -35,7 +46,7 @@ LONGEST_PROMPT: Final = 4_000_000
 def run(argv: Sequence[str]) -> int:
     """Do what `anyclaude cluster ARGV` asks, and return the exit code."""
     keep_quiet()
-    return ended(_parser(), argv, _done)
+    return ended(parser(), argv, _done)
 
 
 def _done(given: argparse.Namespace, console: Screen) -> int:
@@ -46,24 +57,25 @@ def _done(given: argparse.Namespace, console: Screen) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="anyclaude cluster", description="The nodes of the MLX cluster, as the settings name them.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    status = commands.add_parser("status", help="how each node is; exit code 1 when none is ready")
+def parser() -> Parser:
+    """What may be asked of us."""
+    top = Parser(prog="anyclaude cluster", about=_ABOUT, examples=_EXAMPLES)
+    commands = top.add_subparsers(required=True, title="commands", metavar="COMMAND")
+    status = commands.add_parser("status", help="how each node is", about=_STATUS)
     shown = status.add_mutually_exclusive_group()
     shown.add_argument("--watch", action="store_true", help="look again every two seconds, until Ctrl-C")
     shown.add_argument("--json", action="store_true", help="one JSON object in place of the screen")
     status.set_defaults(do=_status)
-    warming = commands.add_parser("warm", help="have each ready node compute a system prompt ahead")
+    warming = commands.add_parser("warm", help="have each ready node compute a system prompt ahead", about=_WARM)
     warming.add_argument("--prompt", metavar="FILE", type=Path, help="the system prompt, as text")
     warming.set_defaults(do=_warm)
-    draining = commands.add_parser("drain", help="let every proxy ask a node for nothing new")
+    draining = commands.add_parser("drain", help="let every proxy ask a node for nothing new", about=_DRAIN)
     draining.set_defaults(do=_drain)
-    back = commands.add_parser("undrain", help="let a drained node in again")
+    back = commands.add_parser("undrain", help="let a drained node in again", about="Let a drained node in again.")
     back.set_defaults(do=_undrain)
     for one in (draining, back):
         one.add_argument("node", metavar="NODE", help="its id, as `status` shows it")
-    return parser
+    return top
 
 
 # Commands

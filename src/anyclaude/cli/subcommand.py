@@ -1,11 +1,12 @@
-"""What `anyclaude trace` and `anyclaude cluster` have in common: how they read arguments, print, fail and end."""
+"""What our subcommands have in common: how they read arguments, explain themselves, print, fail and end."""
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from rich.console import Console
 
@@ -14,6 +15,11 @@ from anyclaude.errors import AnyclaudeError, SetupError
 from anyclaude.wire.exit_codes import ExitCode
 
 STDOUT: Final = 1
+WIDTH: Final = 80
+"""Columns of help, at most."""
+
+
+_EXAMPLES: Final = "examples:"
 
 
 class Screen(Console):
@@ -28,8 +34,31 @@ class Screen(Console):
 
 
 class Parser(argparse.ArgumentParser):
+    """about: what it does, in a sentence. examples: what is typed, and what that does."""
+
+    def __init__(self, *, about: str = "", examples: Sequence[tuple[str, str]] = (), **options: Any) -> None:
+        given = {"description": about, "epilog": _examples(examples), "formatter_class": _Help, "allow_abbrev": False}
+        super().__init__(**given | options)
+
     def error(self, message: str) -> NoReturn:
         raise SetupError(f"{message[:1].lower()}{message[1:]}; see {self.prog} --help")
+
+
+class _Help(argparse.HelpFormatter):
+    """Sentences are wrapped, examples stay as they are."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, width=min(WIDTH, shutil.get_terminal_size().columns) - 2, **options)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(_EXAMPLES) else super()._fill_text(text, width, indent)
+
+
+def _examples(examples: Sequence[tuple[str, str]]) -> str | None:
+    if not examples:
+        return None
+    widest = max(len(typed) for typed, _ in examples)
+    return _EXAMPLES + "".join(f"\n  {typed:{widest}}  {does}" for typed, does in examples)
 
 
 def ended(parser: argparse.ArgumentParser, argv: Sequence[str], do: Callable[[argparse.Namespace, Screen], int]) -> int:

@@ -34,6 +34,22 @@ REPLAY: Final = "anyclaude.cli.replay"
 
 _WANTED: Final = "a file, an id or a piece of it, or `last`"
 
+_ABOUT: Final = (
+    "Past requests, as they were recorded: what Claude Code asked, what went upstream, what came. They are kept at "
+    "debug level 3 (ANYCLAUDE_DEBUG=3), which is the default for openrouter and claude. More: docs/debugging/traces.md"
+)
+_EXAMPLES: Final = (
+    ("anyclaude trace list -n 50", "the newest 50"),
+    ("anyclaude trace show last", "the newest one, to read"),
+    ("anyclaude trace diff 4f2c 91ab", "where the prompts of two part"),
+    ("anyclaude trace replay last --mode=openrouter", "the same, asked of another"),
+)
+_DIFF: Final = "The first byte in which two prompts differ, and the block that it is in. Exit code 1 when they do."
+_REPLAY: Final = (
+    "Ask a recorded request again, through the settings of a launch from this directory, and say what differs from the "
+    "recorded answer. No tool is run. Exit code 1 when the answer does not come whole."
+)
+
 _STYLES: Final[dict[Kind, str]] = {
     "head": "bold",
     "user": "green",
@@ -45,7 +61,7 @@ _STYLES: Final[dict[Kind, str]] = {
 
 def run(argv: Sequence[str]) -> int:
     """Do what `anyclaude trace ARGV` asks, and return the exit code."""
-    return ended(_parser(), argv, _done)
+    return ended(parser(), argv, _done)
 
 
 def _done(given: argparse.Namespace, screen: Screen) -> int:
@@ -63,23 +79,26 @@ def _settings(given: argparse.Namespace) -> Settings:
     return resolved.settings
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="anyclaude trace", description="Past requests, as they were recorded.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", help="the newest requests")
-    listing.add_argument("--mode", choices=MODES)
+def parser() -> Parser:
+    """What may be asked of us."""
+    top = Parser(prog="anyclaude trace", about=_ABOUT, examples=_EXAMPLES)
+    commands = top.add_subparsers(required=True, title="commands", metavar="COMMAND")
+    listing = commands.add_parser("list", help="the newest requests", about="The newest requests, one line for each.")
+    listing.add_argument("--mode", choices=MODES, help="only those of this backend")
     listing.add_argument("-n", type=_count, default=20, help="how many (20)")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     listing.set_defaults(do=_list)
-    showing = commands.add_parser("show", help="one request to read")
+    showing = commands.add_parser(
+        "show", help="one request to read", about="What was asked and answered, and what it took."
+    )
     showing.add_argument("trace", metavar="TRACE", help=_WANTED)
     showing.set_defaults(do=_show)
-    comparing = commands.add_parser("diff", help="where two prompts begin to differ; exit code 1 when they do")
+    comparing = commands.add_parser("diff", help="where two prompts begin to differ", about=_DIFF)
     comparing.add_argument("first", metavar="TRACE", help=_WANTED)
     comparing.add_argument("second", metavar="TRACE", help="another")
     comparing.set_defaults(do=_diff)
-    _add_replay(commands.add_parser("replay", help="ask a recorded request again, of any backend"))
-    return parser
+    _add_replay(commands.add_parser("replay", help="ask a recorded request again, of any backend", about=_REPLAY))
+    return top
 
 
 def _count(text: str) -> int:
@@ -89,10 +108,6 @@ def _count(text: str) -> int:
 
 
 def _add_replay(replaying: argparse.ArgumentParser) -> None:
-    replaying.description = (
-        "Ask a recorded request again, through the settings of a launch from this directory, and say what differs from "
-        "the recorded answer. No tool is run. Exit code 1 when the answer does not come whole."
-    )
     replaying.add_argument("trace", metavar="TRACE", help=_WANTED)
     replaying.add_argument("--mode", choices=MODES, required=True, help="who is asked")
     replaying.add_argument("--model", help="the upstream's name of the model, in place of what the settings say")
