@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from anyclaude.cli.output import plain
+from anyclaude.trace.parts import printable
 from anyclaude.trace.replay import Row
-from anyclaude.trace.transcript import printable
 from anyclaude.wire.events import ModelEvent, TextDelta, ThinkingDelta, ToolArgsDelta, ToolCallStart
 from anyclaude.wire.json import mend
 

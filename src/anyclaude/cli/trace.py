@@ -22,8 +22,9 @@ from anyclaude.config.load import resolve
 from anyclaude.config.model import MODES, Settings
 from anyclaude.trace.archive import find, newest
 from anyclaude.trace.diff import Parting, parting_of
+from anyclaude.trace.parts import printable
 from anyclaude.trace.prompts import blocks_of
-from anyclaude.trace.transcript import Kind, printable, summary, transcript
+from anyclaude.trace.transcript import Kind, summary, transcript
 from anyclaude.wire.exit_codes import ExitCode
 
 MOST: Final = 1_000_000

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from anyclaude.wire.json import encode
+from anyclaude.trace.parts import compact
 
 _NO_TEXT: Final = ("cache_control",)
 
@@ -71,5 +71,5 @@ def _text(block: object) -> str:
             return text
         case Mapping():
             kept: dict[str, Any] = {key: value for key, value in block.items() if key not in _NO_TEXT}
-            return encode(kept).decode()
-    return encode(block).decode()
+            return compact(kept)
+    return compact(block)

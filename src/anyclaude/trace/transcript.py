@@ -5,16 +5,39 @@ Records hold what models and tools wrote, so nothing here is taken for markup, a
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
+from anyclaude.trace.conversation import (
+    Block,
+    Call,
+    Document,
+    Failure,
+    Image,
+    Link,
+    Other,
+    Result,
+    Said,
+    Text,
+    Thinking,
+    answer,
+    blocks_said,
+    messages_of,
+)
+from anyclaude.trace.parts import (
+    answer_body,
+    compact,
+    mapping,
+    mappings,
+    notes,
+    number,
+    printable,
+    request_body,
+    upstream_body,
+    word,
+)
 from anyclaude.trace.prompts import blocks_of, tool_name
-from anyclaude.wire.json import encode
 
 Kind = Literal["head", "user", "assistant", "tool", "facts"]
-
-_SEPARATORS: Final = (0x2028, 0x2029)
-_TURNS_TEXT: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_CONTROLS: Final = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), *_SEPARATORS, *_TURNS_TEXT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,119 +68,116 @@ class Summary:
     last_turn: str = ""
 
 
-def printable(text: str) -> str:
-    """The text without control characters; lines and tabs stay."""
-    return text.translate(_CONTROLS)
-
-
 def summary(record: Mapping[str, Any]) -> Summary:
     """What a list says of a record, whatever of it is there."""
-    usage, response = _mapping(record.get("usage")), _mapping(record.get("response"))
+    usage, body = mapping(record.get("usage")), request_body(record)
     inputs = [usage.get(key) for key in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")]
     known = [count for count in inputs if isinstance(count, int)]
-    body = _mapping(_mapping(record.get("request")).get("body"))
-    route = next((note for note in _notes(record) if note.get("kind") == "route"), {})
-    model = _model(record, _word(route.get("to"))) or _mapping(response.get("body")).get("model") or body.get("model")
+    route = (notes(record, "route") or [{}])[0]
+    model = _model(record, word(route.get("to"))) or answer_body(record).get("model") or body.get("model")
     return Summary(
-        id=_word(record.get("id")),
-        time=_word(record.get("time")),
-        mode=_word(record.get("mode")),
-        model=_word(model),
-        role=_word(route.get("reason")),
+        id=word(record.get("id")),
+        time=word(record.get("time")),
+        mode=word(record.get("mode")),
+        model=word(model),
+        role=word(route.get("reason")),
         tokens_in=sum(known) if known else None,
-        tokens_out=_number(usage.get("output_tokens"), int),
-        cost=_number(usage.get("cost"), int | float),
-        ms=_number(_mapping(record.get("timings_ms")).get("end"), int | float),
-        outcome=_word(record.get("outcome")),
-        last_turn=_last_turn(body),
+        tokens_out=number(usage.get("output_tokens"), int),
+        cost=number(usage.get("cost")),
+        ms=number(mapping(record.get("timings_ms")).get("end")),
+        outcome=word(record.get("outcome")),
+        last_turn=last_turn(body),
     )
 
 
 def _model(record: Mapping[str, Any], route: str) -> str:
     """Routes without a model go to the one that is loaded: its name is in what went upstream."""
-    upstream = record.get("upstream")
-    last = _mapping(upstream[-1]) if isinstance(upstream, list) and upstream else {}
-    model = _word(_mapping(last.get("body")).get("model"))
+    model = word(upstream_body(record).get("model"))
     return f"{route}:{model}" if route and model and ":" not in route else route
 
 
-def _last_turn(body: Mapping[str, Any]) -> str:
+def last_turn(body: Mapping[str, Any]) -> str:
     """The last thing in the last message of the user's that is no reminder of Claude Code's."""
-    messages = body.get("messages")
-    users = [message for message in map(_mapping, messages if isinstance(messages, list) else []) if _is_user(message)]
-    pieces = [piece for piece in _message(users[-1]) if not piece.text.startswith("<system-reminder>")] if users else []
-    if not pieces:
+    users = [message for message in mappings(body.get("messages")) if message.get("role") == "user"]
+    blocks = blocks_said(users[-1].get("content"), reminders=True) if users else ()
+    told = [block for block in blocks if not (isinstance(block, Text) and block.reminder)]
+    if not told:
         return ""
-    said = f"{pieces[-1].title}: " if pieces[-1].kind == "tool" else ""
-    return said + _word(pieces[-1].text[:400])
-
-
-def _is_user(message: Mapping[str, Any]) -> bool:
-    return message.get("role") == "user"
+    piece = _piece("user", told[-1])
+    said = f"{piece.title}: " if piece.kind == "tool" else ""
+    return said + word(piece.text[:400])
 
 
 def transcript(record: Mapping[str, Any]) -> Iterator[Piece]:
     """The record in the order in which it happened."""
     said = summary(record)
-    body = _mapping(_mapping(record.get("request")).get("body"))
+    body = request_body(record)
     yield Piece("head", f"{said.id}  {said.time}  {said.mode}  {said.model}  {said.outcome}")
     yield Piece("facts", "request", _sizes(body))
-    for message in body.get("messages") or []:
-        yield from _message(_mapping(message))
-    response = _mapping(record.get("response"))
-    yield Piece("head", f"answer, status {response.get('status')}", printable(str(record.get("error") or "")))
-    yield from _message({"role": "assistant", **_mapping(response.get("body"))})
+    for message in messages_of(body.get("messages")):
+        yield from _pieces(message)
+    status = mapping(record.get("response")).get("status")
+    yield Piece("head", f"answer, status {status}")
+    yield from _pieces(answer(record))
     yield from _ending(record)
 
 
 def _ending(record: Mapping[str, Any]) -> Iterator[Piece]:
     for title in ("usage", "timings_ms"):
-        yield Piece("facts", title, _facts(_mapping(record.get(title))))
-    for note in _notes(record):
+        yield Piece("facts", title, _facts(mapping(record.get(title))))
+    for note in notes(record):
         rest = {key: value for key, value in note.items() if key not in ("kind", "at_ms")}
-        yield Piece("facts", f"{_word(note.get('kind'))} at {note.get('at_ms')} ms", _facts(rest))
+        yield Piece("facts", f"{word(note.get('kind'))} at {note.get('at_ms')} ms", _facts(rest))
 
 
-def _message(message: Mapping[str, Any]) -> Iterator[Piece]:
-    role: Kind = "assistant" if message.get("role") == "assistant" else "user"
-    content = message.get("content")
-    for block in content if isinstance(content, list) else [{"type": "text", "text": content or ""}]:
-        yield _block(role, _word(message.get("role")), _mapping(block))
+def _pieces(said: Said) -> Iterator[Piece]:
+    return (_piece(said.who, block) for block in said.blocks)
 
 
-def _block(role: Kind, said_by: str, block: Mapping[str, Any]) -> Piece:
+def _piece(who: str, block: Block) -> Piece:
+    role: Kind = "assistant" if who == "assistant" else "user"
     match block:
-        case {"type": "text", "text": text}:
-            return Piece(role, said_by, printable(str(text)))
-        case {"type": "thinking", "thinking": text}:
-            return Piece(role, f"{said_by} thinks", printable(str(text)))
-        case {"type": "tool_use", "name": name, "input": given}:
-            return Piece("tool", f"calls {_word(name)}", _facts(given))
-        case {"type": "tool_result", "content": result}:
-            failed = " (an error)" if block.get("is_error") else ""
-            return Piece("tool", f"result{failed}", _result(result))
-    return Piece(role, f"{said_by}: {_word(block.get('type'))}", f"{len(encode(block))} bytes")
+        case Text():
+            return Piece(role, f"{who} is reminded" if block.reminder else who, printable(block.text))
+        case Thinking():
+            return Piece(role, f"{who} thinks", printable(block.text))
+        case Call():
+            return Piece("tool", f"calls {block.name}", _facts(block.arguments))
+        case Result():
+            failed = " (an error)" if block.error else ""
+            inner = (_piece("", one).text for one in block.blocks)
+            return Piece("tool", f"result{failed}", "\n".join(inner))
+        case Failure():
+            return Piece("head", "no more came", printable(block.text))
+    return Piece(role, *_held(who, block))
 
 
-def _result(result: object) -> str:
-    if not isinstance(result, list):
-        return printable(str(result))
-    return "\n".join(_block("tool", "", _mapping(block)).text for block in result)
+def _held(who: str, block: Image | Document | Link | Other) -> tuple[str, str]:
+    match block:
+        case Image():
+            return f"{who}: image", word(f"{block.media_type} {block.url or f'{len(block.data)} characters'}")
+        case Document():
+            where = block.text or block.url or f"{len(block.data)} characters"
+            return f"{who}: document {word(block.title)}", printable(where)
+        case Link():
+            return f"{who}: {word(block.title)}", printable(f"{block.url}\n{block.text}".strip())
+        case Other():
+            return f"{who}: {block.kind}", f"{len(block.json.encode('utf-8', 'replace'))} bytes"
 
 
 def _sizes(body: Mapping[str, Any]) -> str:
     """The system prompt and the tools are the same in every request, so only their size is told."""
     system = sum(len(block.text.encode()) for block in blocks_of({"system": body.get("system")}))
-    tools = body.get("tools") or []
-    names = ": " + ", ".join(_word(tool_name(tool)) for tool in tools) if tools else ""
-    return f"system: {system} bytes\ntools: {len(tools)}, {len(encode(tools))} bytes{names}"
+    tools = listed if isinstance(listed := body.get("tools"), list) else []
+    names = ": " + ", ".join(word(tool_name(tool)) for tool in tools) if tools else ""
+    return f"system: {system} bytes\ntools: {len(tools)}, {len(compact(tools))} bytes{names}"
 
 
 def _facts(facts: object) -> str:
     if not isinstance(facts, Mapping):
         return printable(str(facts))
     told = ((key, value) for key, value in _flat(facts) if value is not None and value != [] and value != "")
-    return "\n".join(f"{_word(key)}: {printable(_value(value))}" for key, value in told)
+    return "\n".join(f"{word(key)}: {printable(_value(value))}" for key, value in told)
 
 
 def _flat(facts: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
@@ -170,21 +190,4 @@ def _flat(facts: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _value(value: object) -> str:
-    return value if isinstance(value, str) else encode(value).decode()
-
-
-def _notes(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    notes = record.get("notes")
-    return [_mapping(note) for note in notes] if isinstance(notes, list) else []
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _word(value: object) -> str:
-    return "" if value is None else " ".join(printable(str(value)).split())[:200]
-
-
-def _number(value: object, kind: Any) -> Any:
-    return value if isinstance(value, kind) and not isinstance(value, bool) else None
+    return value if isinstance(value, str) else compact(value)

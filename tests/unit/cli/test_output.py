@@ -5,7 +5,7 @@ import io
 import pytest
 
 from anyclaude.cli.output import Terminal, plain, say
-from anyclaude.trace.transcript import printable
+from anyclaude.trace.parts import printable
 
 
 class Tty(io.StringIO):

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from anyclaude.trace.transcript import printable, summary, transcript
+from anyclaude.trace.parts import printable
+from anyclaude.trace.transcript import summary, transcript
 
 RECORD: dict[str, Any] = {
     "id": "req_1",
