@@ -88,9 +88,14 @@ class TraceFolder:
                 yield name, status.st_size, status.st_mtime
 
 
-def _open_private(home: Path, mode: str) -> int:
+def open_traces(home: Path) -> int:
+    """`home/traces`, made where missing, closed to others. Raises OSError for a link or another user's folder."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    traces = _open_below(home / "traces", None)
+    return _open_below(home / "traces", None)
+
+
+def _open_private(home: Path, mode: str) -> int:
+    traces = open_traces(home)
     try:
         return _open_below(Path(mode), traces)
     finally:
