@@ -124,10 +124,10 @@ def transcript(record: Mapping[str, Any]) -> Iterator[Piece]:
 
 def _ending(record: Mapping[str, Any]) -> Iterator[Piece]:
     for title in ("usage", "timings_ms"):
-        yield Piece("facts", title, _facts(mapping(record.get(title))))
+        yield Piece("facts", title, facts_of(mapping(record.get(title))))
     for note in notes(record):
         rest = {key: value for key, value in note.items() if key not in ("kind", "at_ms")}
-        yield Piece("facts", f"{word(note.get('kind'))} at {note.get('at_ms')} ms", _facts(rest))
+        yield Piece("facts", f"{word(note.get('kind'))} at {note.get('at_ms')} ms", facts_of(rest))
 
 
 def _pieces(said: Said) -> Iterator[Piece]:
@@ -142,7 +142,7 @@ def _piece(who: str, block: Block) -> Piece:
         case Thinking():
             return Piece(role, f"{who} thinks", printable(block.text))
         case Call():
-            return Piece("tool", f"calls {block.name}", _facts(block.arguments))
+            return Piece("tool", f"calls {block.name}", facts_of(block.arguments))
         case Result():
             failed = " (an error)" if block.error else ""
             inner = (_piece("", one).text for one in block.blocks)
@@ -173,7 +173,8 @@ def _sizes(body: Mapping[str, Any]) -> str:
     return f"system: {system} bytes\ntools: {len(tools)}, {len(compact(tools))} bytes{names}"
 
 
-def _facts(facts: object) -> str:
+def facts_of(facts: object) -> str:
+    """A line for each fact that there is; text as it is, so that it may be many lines."""
     if not isinstance(facts, Mapping):
         return printable(str(facts))
     told = ((key, value) for key, value in _flat(facts) if value is not None and value != [] and value != "")
