@@ -4,7 +4,7 @@ Blocks become a few frozen shapes, their words as they were recorded: whoever sh
 known here stays visible as `Other`. Breakpoints of the prompt cache are no part of a conversation.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -116,7 +116,7 @@ def conversation(record: Mapping[str, Any]) -> list[Said]:
 
     Results stand with their calls, those of other messages too; a message in which nothing else was is left out.
     """
-    return matched([*messages_of(request_body(record).get("messages")), answer(record)])
+    return matched((*messages_of(request_body(record).get("messages")), answer(record)))
 
 
 def said(messages: object) -> list[Said]:
@@ -137,8 +137,9 @@ def blocks_said(content: object, reminders: bool = False) -> tuple[Block, ...]:
     return tuple(found for block in blocks for found in _block(block, reminders, inner=False))
 
 
-def matched(turns: Sequence[Said]) -> list[Said]:
+def matched(messages: Iterable[Said]) -> list[Said]:
     """Each result goes to the last call of its id before it. Messages that nothing is left of are dropped."""
+    turns = list(messages)
     kept: list[dict[int, Block]] = [dict(enumerate(turn.blocks)) for turn in turns]
     waiting: dict[str, tuple[int, int, Call]] = {}
     for number, turn in enumerate(turns):

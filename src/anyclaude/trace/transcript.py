@@ -176,7 +176,7 @@ def _sizes(body: Mapping[str, Any]) -> str:
 def facts_of(facts: object) -> str:
     """A line for each fact that there is; text as it is, so that it may be many lines."""
     if not isinstance(facts, Mapping):
-        return printable(str(facts))
+        return "" if facts is None else printable(_value(facts))
     told = ((key, value) for key, value in _flat(facts) if value is not None and value != [] and value != "")
     return "\n".join(f"{word(key)}: {printable(_value(value))}" for key, value in told)
 

@@ -46,7 +46,7 @@ def spans(record: Mapping[str, Any]) -> tuple[Span, ...]:
     if end is None:
         return ()
     sent = _sent(record)
-    moments = [*_before(record, sent), *(_answered(timings) if sent else ())]
+    moments = [*_before(record, sent), *(_answered(timings, max(sent)) if sent else ())]
     told = sorted((moment for moment in moments if 0 <= moment[0] <= end), key=lambda moment: moment[0])
     wrote = any(name == "first token" for _, name in told)
     return _joined([*told, (end, "decode" if wrote else "answer")])
@@ -73,10 +73,12 @@ def _before(record: Mapping[str, Any], sent: Sequence[float]) -> Iterator[_Momen
             yield at, "queue"
 
 
-def _answered(timings: Mapping[str, Any]) -> Iterator[_Moment]:
+def _answered(timings: Mapping[str, Any], last: float) -> Iterator[_Moment]:
+    """Since the last attempt. A head may have come of one before it."""
     ended_by: Mapping[str, SpanName] = {"accepted": "connect", "first_event": "prefill", "first_token": "first token"}
     for moment, name in ended_by.items():
-        if (at := number(timings.get(moment))) is not None:
+        at = number(timings.get(moment))
+        if at is not None and at >= last:
             yield at, name
 
 
