@@ -109,6 +109,13 @@ class TraceIndex:
         rows = self._rows.rows(f"{_SESSIONS} WHERE session = ? GROUP BY session", [session])
         return self._session(rows[0]) if rows else None
 
+    def called(self, beginning: str, most: int = 2) -> list[SessionRow]:
+        """Those whose id begins like that."""
+        rows = self._rows.rows(
+            f"{_SESSIONS} WHERE substr(session, 1, ?) = ? GROUP BY session LIMIT ?", [len(beginning), beginning, most]
+        )
+        return [self._session(row) for row in rows]
+
     def turns(self, session: str, agent: str | None = None, most: int = 2000) -> list[Turn]:
         """The latest of a session, or of one agent of it (empty: the main conversation), in the order of time."""
         rows = (

@@ -36,10 +36,12 @@ CREATE TABLE IF NOT EXISTS files (file TEXT PRIMARY KEY, size, changed, key) WIT
 CREATE TABLE IF NOT EXISTS turns (key INTEGER PRIMARY KEY, {", ".join(_COLUMNS)});
 CREATE INDEX IF NOT EXISTS turns_of_session ON turns (session, key);
 CREATE INDEX IF NOT EXISTS turns_by_id ON turns (id, key);
+CREATE TABLE IF NOT EXISTS wiped (key INTEGER PRIMARY KEY, at, due);
+INSERT OR IGNORE INTO wiped VALUES (1, 0, 0);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (said, tokenize = "unicode61 remove_diacritics 2");
 PRAGMA user_version = {VERSION};
 COMMIT;
-"""
+"""  # noqa: S608 (nothing but our own names)
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _BROKEN: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA})
 

@@ -6,7 +6,7 @@ key is its time, so that SQLite finds words in the order of time without sorting
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from functools import partial
@@ -22,6 +22,9 @@ from anyclaude.trace.words import words_of
 BATCH_FILES: Final = 64
 BATCH_BYTES: Final = 16_000_000
 """What is read before it is written: each transaction costs, and while it is written others wait."""
+
+WIPE_EVERY: Final = 60.0
+"""Seconds between two wipes: each writes the index of all words anew, which takes five seconds a gigabyte."""
 
 KEYS: Final = 1000
 """Keys a millisecond, for requests of the same one."""
@@ -47,14 +50,28 @@ def catch_up(rows: IndexFile, traces: Path, seconds: float) -> int:
     known = {file: (size, changed) for file, size, changed in rows.rows("SELECT file, size, changed FROM files")}
     gone = [file for file in known if file not in there]
     new = sorted((file for file in there if known.get(file) != there[file]), key=_name, reverse=True)
-    left = len(gone) + len(new)
-    for batch in _batches(gone):
-        left -= len(batch) * rows.write(partial(_forget, batch))
-    while new and time.monotonic() < until:
-        read = _read(traces, new, there, until)
+    while gone and rows.write(partial(_forget, gone[:BATCH_FILES])):
+        del gone[:BATCH_FILES]
+        if time.monotonic() > until:
+            break
+    while new and rows.write(partial(_keep, read := _read(traces, new, there, until))):
         del new[: len(read)]
-        left -= len(read) * rows.write(partial(_keep, read))
-    return left
+        if time.monotonic() > until:
+            break
+    if not gone and not new:
+        _wipe(rows)
+    return len(gone) + len(new)
+
+
+def _wipe(rows: IndexFile) -> None:
+    """Write the words anew without those of requests that were forgotten: until then SQLite only notes them as gone."""
+    if rows.rows("SELECT at FROM wiped WHERE due AND abs(at - ?) > ?", [time.time(), WIPE_EVERY]):
+        rows.write(_wiped)
+
+
+def _wiped(on: sqlite3.Connection) -> None:
+    on.execute("INSERT INTO words (words) VALUES ('optimize')")
+    on.execute("UPDATE wiped SET at = ?, due = 0", [time.time()])
 
 
 def _read(traces: Path, files: Sequence[str], stamps: Mapping[str, Stamp], until: float) -> list[_Read]:
@@ -94,6 +111,7 @@ def _forget(files: Sequence[str], on: sqlite3.Connection) -> None:
             on.execute("DELETE FROM turns WHERE key = ?", [key])
             on.execute("DELETE FROM words WHERE rowid = ?", [key])
             on.execute("DELETE FROM files WHERE file = ?", [file])
+            on.execute("UPDATE wiped SET due = 1")
 
 
 def first_key(at: float) -> int:
@@ -112,8 +130,3 @@ def _free_key(on: sqlite3.Connection, at: float) -> int:
 
 def _name(file: str) -> str:
     return file.rpartition("/")[2]
-
-
-def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(files), BATCH_FILES):
-        yield files[start : start + BATCH_FILES]
