@@ -36,6 +36,7 @@ from anyclaude.trace.parts import (
     word,
 )
 from anyclaude.trace.prompts import blocks_of, tool_name
+from anyclaude.trace.tokens import tokens_of
 
 Kind = Literal["head", "user", "assistant", "tool", "facts"]
 
@@ -70,9 +71,7 @@ class Summary:
 
 def summary(record: Mapping[str, Any]) -> Summary:
     """What a list says of a record, whatever of it is there."""
-    usage, body = mapping(record.get("usage")), request_body(record)
-    inputs = [usage.get(key) for key in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")]
-    known = [count for count in inputs if isinstance(count, int)]
+    tokens, body = tokens_of(record), request_body(record)
     route = (notes(record, "route") or [{}])[0]
     model = _model(record, word(route.get("to"))) or answer_body(record).get("model") or body.get("model")
     return Summary(
@@ -81,9 +80,9 @@ def summary(record: Mapping[str, Any]) -> Summary:
         mode=word(record.get("mode")),
         model=word(model),
         role=word(route.get("reason")),
-        tokens_in=sum(known) if known else None,
-        tokens_out=number(usage.get("output_tokens"), int),
-        cost=number(usage.get("cost")),
+        tokens_in=tokens.prompt,
+        tokens_out=tokens.output,
+        cost=number(mapping(record.get("usage")).get("cost")),
         ms=number(mapping(record.get("timings_ms")).get("end")),
         outcome=word(record.get("outcome")),
         last_turn=last_turn(body),

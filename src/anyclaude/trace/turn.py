@@ -13,6 +13,7 @@ from anyclaude.convert.tools import is_client_tool
 from anyclaude.prompt.stable import moved
 from anyclaude.trace.parts import answer_body, mapping, mappings, notes, number, request_body, upstream_body, word
 from anyclaude.trace.prompts import blocks_of
+from anyclaude.trace.tokens import tokens_of
 from anyclaude.trace.transcript import last_turn
 from anyclaude.trace.words import opening_of
 
@@ -84,7 +85,7 @@ def turn_of(record: Mapping[str, Any], file: str, changed: float) -> Turn:
     backend, model = _answered_by(record, answer)
     prompt, prompt_bytes = _prompt(body)
     prefix = (notes(record, "prefix") or [{}])[-1]
-    spent = _Spent.of(mapping(record.get("usage")))
+    tokens = tokens_of(record)
     return Turn(
         id=word(record.get("id")) or file.rpartition("/")[2].removesuffix(".json"),
         file=file,
@@ -102,10 +103,10 @@ def turn_of(record: Mapping[str, Any], file: str, changed: float) -> Turn:
         outcome=word(record.get("outcome")),
         error=word(record.get("error")),
         stop=word(answer.get("stop_reason")),
-        prompt_tokens=spent.prompt,
-        cached_tokens=spent.cached,
-        output_tokens=spent.output,
-        cost=spent.cost,
+        prompt_tokens=tokens.prompt,
+        cached_tokens=tokens.cached,
+        output_tokens=tokens.output,
+        cost=number(mapping(record.get("usage")).get("cost")),
         queued_ms=_queued(record),
         accepted_ms=number(timings.get("accepted")),
         first_event_ms=number(timings.get("first_event")),
@@ -121,27 +122,6 @@ def turn_of(record: Mapping[str, Any], file: str, changed: float) -> Turn:
         opening=opening_of(body),
         last_turn=last_turn(body),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Spent:
-    prompt: int | None
-    cached: int | None
-    output: int | None
-    cost: float | None
-
-    @classmethod
-    def of(cls, usage: Mapping[str, Any]) -> "_Spent":
-        """Our own counts, where a backend of ours told them; else Anthropic's, which has the cached ones beside."""
-        parts = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-        known = [tokens for name in parts if (tokens := number(usage.get(name), int)) is not None]
-        prompt, cached = number(usage.get("prompt_tokens"), int), number(usage.get("cached_tokens"), int)
-        return cls(
-            prompt=prompt if prompt is not None else sum(known) if known else None,
-            cached=cached if cached is not None else number(usage.get("cache_read_input_tokens"), int),
-            output=number(usage.get("output_tokens"), int),
-            cost=number(usage.get("cost")),
-        )
 
 
 def _answered_by(record: Mapping[str, Any], answer: Mapping[str, Any]) -> tuple[str, str]:
