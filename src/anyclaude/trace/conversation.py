@@ -10,9 +10,6 @@ from typing import Any, Final
 
 from anyclaude.trace.parts import answer_body, mapping, mappings, pretty, request_body, text, word
 
-PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-"""Kinds of images that a page may show: no other can hold a script."""
-
 _OPENS: Final = "<system-reminder>"
 _CLOSES: Final = "</system-reminder>"
 _CUT: Final = "The answer was larger than a trace holds; the rest of it is not here."
