@@ -24,7 +24,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
   --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit integration e2e conformance scoreboard setup hooks lock clean
+.PHONY: help run test check unit integration e2e conformance scoreboard release setup hooks lock clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ conformance: .venv/.dev $(CLAUDE_CODE) ## what is counted on in Claude Code, tri
 
 scoreboard: .venv/.dev $(CLAUDE_CODE) ## measure what is promised of reliability, and write docs/reference/reliability.md (an hour; goes on where it was)
 	ANYCLAUDE_CLAUDE="$${ANYCLAUDE_CLAUDE:-$(CURDIR)/$(CLAUDE_CODE)}" $(BIN)/python scripts/test/scoreboard.py $(ARGS)
+
+release: .venv/.dev ## build wheel and sdist of the last commit into dist/, and check what a release needs
+	@$(BIN)/python scripts/release/check.py --out dist $(ARGS)
 
 setup: ## install what the tests need, system packages included
 	@scripts/test/setup

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,9 +37,11 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy_only(home: Path, mode: str = "lmstudio", **environ: str) -> AsyncIterator[Proxy]:
+async def proxy_only(
+    home: Path, mode: str = "lmstudio", *, program: Sequence[str] = ANYCLAUDE, **environ: str
+) -> AsyncIterator[Proxy]:
     """Serving until the end of the block. Raises AssertionError when the first two lines are not the exports."""
-    command = [*ANYCLAUDE, f"--mode={mode}", "--proxy-only"]
+    command = [*program, f"--mode={mode}", "--proxy-only"]
     async with child(command, bare_environment(home, **environ), home) as started:
         assert started.stdout is not None
         lines = [await asyncio.wait_for(started.stdout.readline(), 30) for _ in range(2)]
