@@ -153,11 +153,17 @@ def matched(messages: Iterable[Said]) -> list[Said]:
 def messages_of(messages: object) -> Iterator[Said]:
     """The messages of a request one by one, results apart from their calls.
 
-    Only an assistant's text may hold the mark of a reminder without being one.
+    Only an assistant's text may hold the mark of a reminder without being one. What Claude Code puts between the
+    messages as the system (observed with 2.1.197) are reminders too.
     """
     for message in mappings(messages):
         who = word(message.get("role")) or "?"
-        yield Said(who, blocks_said(message.get("content"), reminders=who != "assistant"))
+        blocks = blocks_said(message.get("content"), reminders=who != "assistant")
+        yield Said(who, tuple(map(_reminded, blocks)) if who == "system" else blocks)
+
+
+def _reminded(block: Block) -> Block:
+    return replace(block, reminder=True) if isinstance(block, Text) else block
 
 
 def _failures(record: Mapping[str, Any], message: Mapping[str, Any]) -> Iterator[Failure]:
@@ -171,36 +177,39 @@ def _failures(record: Mapping[str, Any], message: Mapping[str, Any]) -> Iterator
 
 def _block(block: object, reminders: bool, inner: bool) -> Iterator[Block]:
     """inner: it stands in a result, which holds no calls and no results."""
-    match block:
-        case None | "":
-            return
-        case str():
-            yield from _texts(block, reminders)
+    if isinstance(block, str):
+        yield from _texts(block, reminders)
+    elif block is not None:
+        yield from _held(block, mapping(block), reminders, inner)
+
+
+def _held(block: object, members: Mapping[str, Any], reminders: bool, inner: bool) -> Iterator[Block]:
+    match members:
         case {"type": "text", "text": str(words)}:
-            cited = _cited(block)
+            cited = _cited(members)
             yield from [Text(words, cited=cited)] if cited else _texts(words, reminders)
         case {"type": "thinking", "thinking": str(words)}:
             yield Thinking(words)
         case {"type": "redacted_thinking"}:
             yield Thinking("")
         case {"type": str(kind)} if not inner and kind.endswith("tool_use"):
-            name, given = word(block.get("name")), block.get("input")
-            yield Call(text(block.get("id")), name, given, server=kind != "tool_use")
+            name, given = word(members.get("name")), members.get("input")
+            yield Call(text(members.get("id")), name, given, server=kind != "tool_use")
         case {"type": str(kind)} if not inner and kind.endswith("tool_result"):
-            yield _result(block)
+            yield _result(members)
         case _:
-            yield _shown(block)
+            yield _shown(block, members)
 
 
-def _shown(block: object) -> Block:
-    match block:
+def _shown(block: object, members: Mapping[str, Any]) -> Block:
+    match members:
         case {"type": "image", "source": Mapping() as source}:
             return Image(text(source.get("media_type")), text(source.get("data")), _place(source))
         case {"type": "document", "source": Mapping() as source}:
-            return _document(text(block.get("title")), source)
+            return _document(text(members.get("title")), source)
         case {"type": "web_search_result" | "search_result"}:
-            return _found(block)
-    return Other(word(mapping(block).get("type")) or "?", pretty(block))
+            return _found(members)
+    return Other(word(members.get("type")) or "?", pretty(block))
 
 
 def _result(block: Mapping[Any, Any]) -> Result:

@@ -27,7 +27,7 @@ def mappings(value: object) -> list[Mapping[str, Any]]:
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
-def number(value: object, kind: Any = int | float) -> Any:
+def number(value: Any, kind: Any = int | float) -> Any:
     """A number that can be counted with; None for what is none, for NaN and for what is beyond all measure."""
     known = isinstance(value, kind) and not isinstance(value, bool)
     return value if known and -_LARGEST < value < _LARGEST else None

@@ -108,7 +108,7 @@ def _prompt_computed(found: Measured, record: Mapping[str, Any], before: Mapping
             if broken
             else ("prompt", f"{first}; what was cached is not known")
         )
-    counted = f"{computed:,} of {of:,} prompt tokens were computed"
+    counted = f"{f'{computed:,} of {of:,}' if computed < of else f'all {of:,}'} prompt tokens were computed"
     if computed < FEW * of:
         return "prompt", f"it took {seconds(found.waited)} to the first token, though only {counted}"
     if broken:

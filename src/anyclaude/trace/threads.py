@@ -38,12 +38,16 @@ class Thread:
 
 
 def threads(records: Iterable[Mapping[str, Any]]) -> list[Thread]:
-    """Of records in the order of their time; one after the other is looked at, and let go of."""
+    """Of records in the order of their time; one after the other is looked at, and let go of.
+
+    The main conversation comes first, then subagents in the order in which they began, then what was asked beside them.
+    """
     found: dict[tuple[str, str, str], _Told] = {}
     for record in records:
         turn = turn_of(record, "", 0.0)
         found.setdefault((turn.session, turn.agent, turn.role), _Told()).add(record, turn)
-    return [Thread(*key, tuple(told.asked), tuple(matched(told.said))) for key, told in found.items()]
+    ordered = sorted(found, key=lambda key: (*CONVERSED, key[2]).index(key[2]))
+    return [Thread(*key, tuple(found[key].asked), tuple(matched(found[key].said))) for key in ordered]
 
 
 @dataclass(slots=True)

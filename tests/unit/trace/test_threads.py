@@ -57,13 +57,13 @@ def test_a_history_that_became_another_is_told() -> None:
 def test_agents_and_side_requests_apart() -> None:
     side = record((user("title?"),), (OK,), body={"tools": []})
     other = record((user("another title?"),), (OK,), body={"tools": []})
-    found = threads([main([user("hi")], OK), side, main([user("look")], OK, agent="a1"), other])
+    found = threads([side, main([user("hi")], OK), main([user("look")], OK, agent="a1"), other])
     assert [(thread.agent, thread.role, len(thread.asked)) for thread in found] == [
         ("", "main", 1),
-        ("", "background", 2),
         ("a1", "subagent", 1),
+        ("", "background", 2),
     ]
-    assert [turn.who for turn in found[1].said] == ["user", "assistant"] * 2
+    assert [turn.who for turn in found[2].said] == ["user", "assistant"] * 2
 
 
 def test_why_it_was_slow_is_told_against_the_request_before_of_the_thread() -> None:

@@ -67,7 +67,7 @@ ODD = st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.floats(), st.i
 AT = st.one_of(ODD, st.floats(0, 5000))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     timings=st.dictionaries(st.sampled_from([*MOMENTS, "other"]), AT),
     attempts=st.lists(st.one_of(ODD, st.builds(lambda at: {"at_ms": at}, AT)), max_size=4),
