@@ -159,10 +159,23 @@ class TraceIndex:
         return [Turn(*columns) for _, *columns in self._rows.rows(sql, given)]
 
     def _session(self, row: tuple[Any, ...]) -> SessionRow:
-        session, began, ended, *counts, backends, models, errors = row
+        session, began, ended, agents, turns, asked, cached, written, cost, backends, models, errors = row
         titles = self._rows.rows(_TITLE, [session])
-        title = titles[0][0] if titles else ""
-        return SessionRow(session, began, ended, title, *counts, _names(backends), _names(models), errors)
+        return SessionRow(
+            id=session,
+            began=began,
+            ended=ended,
+            title=titles[0][0] if titles else "",
+            agents=agents,
+            turns=turns,
+            prompt_tokens=asked,
+            cached_tokens=cached,
+            output_tokens=written,
+            cost=cost,
+            backends=_names(backends),
+            models=_names(models),
+            errors=errors,
+        )
 
 
 def _names(listed: str) -> tuple[str, ...]:

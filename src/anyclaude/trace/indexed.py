@@ -96,7 +96,7 @@ def _read_one(traces: Path, file: str, stamp: Stamp) -> _Read:
 
 def _keep(read: Sequence[_Read], on: sqlite3.Connection) -> None:
     """Write down what was read, in the order of time: SQLite's full-text index takes growing keys together."""
-    for each in sorted(read, key=lambda each: each.turn.at if each.turn else 0.0):
+    for each in sorted(read, key=lambda each: (each.turn.at if each.turn else 0.0, _name(each.file))):
         _forget([each.file], on)
         key = None if each.turn is None else _free_key(on, each.turn.at)
         on.execute("INSERT INTO files VALUES (?, ?, ?, ?)", [each.file, *each.stamp, key])

@@ -76,6 +76,6 @@ def _strings(value: object) -> Iterator[str]:
             case str(text):
                 yield text
             case Mapping() as members:
-                waiting.extend(reversed(members.values()))
+                waiting.extend(reversed([*members.values()]))
             case list(members):
                 waiting.extend(reversed(members))

@@ -1,0 +1,387 @@
+"""The index on a real disk: it follows the files, whatever becomes of them or of itself."""
+
+import hashlib
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anyclaude.config.model import Traces
+from anyclaude.trace import index_file, indexed
+from anyclaude.trace.files import record_in
+from anyclaude.trace.folder import TraceFolder
+from anyclaude.trace.index import TraceIndex
+from anyclaude.trace.index_file import NAME
+from anyclaude.trace.store import TraceStore
+
+BEGAN = 1_800_000_000
+PATIENT = 60.0
+"""Seconds for a refresh of a few files, more than any machine takes."""
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[TraceIndex]:
+    with TraceIndex(tmp_path) as opened:
+        yield opened
+
+
+def write(home: Path, number: int, said: str = "hello", **facts: Any) -> Path:
+    """A trace of its second. facts: of the record, in place of these."""
+    messages = [{"role": "user", "content": said}]
+    record = {
+        "id": f"req_{number:08d}",
+        "time": f"2027-01-15T08:00:00.{number:03d}+00:00",
+        "mode": "lmstudio",
+        "session": "s",
+        "request": {"headers": {"User-Agent": "claude-cli/2.1.197"}, "body": {"tools": [{}], "messages": messages}},
+        "response": {"status": 200, "body": {"content": [{"type": "text", "text": "answered"}]}},
+        "usage": {"prompt_tokens": 10, "cached_tokens": 4, "output_tokens": 2},
+        "outcome": "complete",
+    }
+    file = home / "traces" / "lmstudio" / f"trace-20270115-080000-{number:03d}-{number:08d}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({**record, **facts}))
+    return file
+
+
+def ids(index: TraceIndex, words: str) -> list[str]:
+    return [hit.turn.id[-1] for hit in index.search(words)]
+
+
+def test_what_the_store_writes_is_found(tmp_path: Path, index: TraceIndex) -> None:
+    traces = TraceStore(tmp_path, "lmstudio", Traces(), ["hidden-secret-1"])
+    for number, said in enumerate(("the first question", "another hidden-secret-1")):
+        body = {"model": "m", "messages": [{"role": "user", "content": said}]}
+        one = traces.begin(f"req_{number}", "/v1/messages", {"X-Claude-Code-Session-Id": "s1"}, body)
+        one.whole({"content": [{"type": "text", "text": "an answer"}], "usage": {"output_tokens": 7}})
+        one.finish(200, "complete")
+    traces.close()
+    assert index.refresh(PATIENT) == 0
+    (session,) = index.sessions()
+    assert (session.id, session.title, session.turns, session.output_tokens) == ("s1", "the first question", 2, 14)
+    assert ids(index, "question") == ["0"]
+    assert ids(index, "answ") == ["1", "0"]
+    assert ids(index, '"answ"') == ids(index, "hidden") == []
+    (hit,) = index.search("question")
+    assert hit.excerpt == (("the first ", False), ("question", True), ("\nan answer", False))
+    record = index.read(hit.turn)
+    assert record is not None
+    assert record["id"] == "req_0"
+
+
+def test_sessions_agents_and_turns(tmp_path: Path, index: TraceIndex) -> None:
+    asked = [("a", None), ("a", "x"), ("b", None), ("a", "x"), ("a", "y"), (None, None), ("a", None)]
+    for number, (session, agent) in enumerate(asked):
+        write(
+            tmp_path, number, f"said {number}", session=session, agent=agent, outcome="error" if agent else "complete"
+        )
+    assert index.refresh(PATIENT) == 0
+    assert [row.id for row in index.sessions()] == ["a", "", "b"]
+    assert [row.id for row in index.sessions(1, before=index.sessions()[0].ended)] == [""]
+    row = index.session("a")
+    assert row is not None
+    assert (row.title, row.agents, row.turns, row.prompt_tokens, row.cached_tokens, row.errors) == (
+        "said 0",
+        2,
+        5,
+        50,
+        20,
+        3,
+    )
+    assert (row.cost, row.backends) == (None, ("lmstudio",))
+    assert index.session("c") is None
+    assert [row.id for row in index.called("b")] == ["b"]
+    assert [turn.id[-1] for turn in index.turns("a")] == ["0", "1", "3", "4", "6"]
+    assert [turn.id[-1] for turn in index.turns("a", "x")] == ["1", "3"]
+    assert [turn.id[-1] for turn in index.turns("a", "")] == ["0", "6"]
+    assert [turn.id[-1] for turn in index.turns("a", most=2)] == ["4", "6"]
+    before = {turn.id[-1]: index.before(turn) for turn in (*index.turns("a"), *index.turns(""))}
+    assert {of: turn and turn.id[-1] for of, turn in before.items()} == {
+        "0": None,
+        "1": None,
+        "3": "1",
+        "4": None,
+        "6": "0",
+        "5": None,
+    }
+
+
+def test_prompts_by_their_name(tmp_path: Path, index: TraceIndex) -> None:
+    for number, (model, system) in enumerate((("m1", "one"), ("m2", "one"), ("m1", "two"))):
+        write(tmp_path, number, request={"body": {"model": model, "system": system}})
+    index.refresh(PATIENT)
+    two, one = index.prompts()
+    assert (one.models, one.uses, one.turn, one.bytes) == (("m1", "m2"), 2, "req_00000001", 3)
+    assert (two.uses, two.turn) == (1, "req_00000002")
+
+
+def test_requests_of_one_millisecond_are_all_there(tmp_path: Path, index: TraceIndex) -> None:
+    for number in range(5):
+        write(tmp_path, number, time="2027-01-15T08:00:00+00:00")
+    assert index.refresh(PATIENT) == 0
+    assert len(index.turns("s")) == 5
+    assert index.before(index.turns("s")[3]) == index.turns("s")[2]
+
+
+def test_a_refresh_is_bounded_and_the_next_goes_on_with_the_newest_first(tmp_path: Path, index: TraceIndex) -> None:
+    for number in range(5):
+        write(tmp_path, number)
+    assert [index.refresh(0.0), index.turns("s")[0].id[-1]] == [4, "4"]
+    assert [index.refresh(0.0), index.refresh(0.0), index.refresh(0.0), index.refresh(0.0)] == [3, 2, 1, 0]
+    assert len(index.turns("s")) == 5
+
+
+def test_only_what_changed_is_read_again(tmp_path: Path, index: TraceIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def reading(traces: Path, file: str) -> dict[str, Any] | None:
+        read.append(file[-6])
+        return record_in(traces, file)
+
+    monkeypatch.setattr(indexed, "record_in", reading)
+    write(tmp_path, 1)
+    write(tmp_path, 2)
+    damaged = tmp_path / "traces/lmstudio/trace-3.json"
+    damaged.write_text('{"request": {"bo')
+    assert [index.refresh(PATIENT), index.refresh(PATIENT), "".join(read)] == [0, 0, "321"]
+    write(tmp_path, 1, "changed")
+    damaged.write_text('{"request": {}}')
+    assert [index.refresh(PATIENT), "".join(read)] == [0, "32131"]
+    assert ids(index, "changed") == ["1"]
+    assert index.count() == 3
+
+
+def test_what_is_pruned_leaves_no_word(tmp_path: Path, index: TraceIndex) -> None:
+    words = [hashlib.sha256(b"%d" % number).hexdigest()[:16] for number in range(100)]
+    for number, word in enumerate(words):
+        write(tmp_path, number, word)
+    index.refresh(PATIENT)
+    kept = sum(file.stat().st_size for file in (tmp_path / "traces/lmstudio").iterdir()) // 2
+    TraceFolder(tmp_path, "lmstudio", kept, 1e9).prune()
+    turn = index.turns("s")[0]
+    assert index.read(turn) is None
+    assert index.refresh(PATIENT) == 0
+    assert 45 < index.count() < 55
+    assert index.search(words[0]) == []
+    left = (tmp_path / "traces" / NAME).read_bytes()
+    assert words[99].encode()[-10:] in left  # SQLite leaves out what a word begins with like the one before
+    assert [number for number, word in enumerate(words[:45]) if word.encode()[-10:] in left] == []
+    assert [number for number in range(45) if b"req_%08d" % number in left] == []
+
+
+def test_words_are_wiped_once_a_minute_at_most(
+    tmp_path: Path, index: TraceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("anyclaude.trace.indexed.time.time", lambda: BEGAN + clock[0])
+    files = [write(tmp_path, number, f"unforgettable{number}") for number in range(4)]
+    index.refresh(PATIENT)
+    wiped: list[float] = []
+    real = indexed._wiped
+
+    def wiping(on: sqlite3.Connection) -> None:
+        wiped.append(clock[0])
+        real(on)
+
+    monkeypatch.setattr(indexed, "_wiped", wiping)
+    for clock[0], gone in ((1.0, 0), (60.0, 1), (62.0, None), (130.0, None), (140.0, 2)):
+        if gone is not None:
+            files[gone].unlink()
+        assert index.refresh(PATIENT) == 0
+    assert wiped == [1.0, 62.0, 140.0]
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_an_index_that_is_lost_is_made_anew(tmp_path: Path, count: int) -> None:
+    for number in range(count):
+        write(tmp_path, number)
+    for _ in range(2):
+        with TraceIndex(tmp_path) as index:
+            assert [index.refresh(PATIENT), index.count(), index.why] == [0, count, ""]
+        (tmp_path / "traces" / NAME).unlink()
+
+
+def of_another_version(path: Path) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version = 9999")
+    other.close()
+
+
+def of_other_tables(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE files (something)")
+        other.execute(f"PRAGMA user_version = {index_file.VERSION}")
+    other.close()
+
+
+def cut_in_the_middle(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+DAMAGES: list[Callable[[Path], object]] = [
+    of_another_version,
+    of_other_tables,
+    cut_in_the_middle,
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes(b"no database at all, but longer than a header is " * 100),
+    lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * (path.stat().st_size - 4096)),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=range(len(DAMAGES)))
+@pytest.mark.parametrize("while_open", [False, True])
+def test_a_damaged_index_is_made_anew(tmp_path: Path, damage: Callable[[Path], object], while_open: bool) -> None:
+    for number in range(30):
+        write(tmp_path, number, f"said {number}")
+    with TraceIndex(tmp_path) as index:
+        index.refresh(PATIENT)
+        if while_open:
+            damage(tmp_path / "traces" / NAME)
+            looked_at(index)
+    if not while_open:
+        damage(tmp_path / "traces" / NAME)
+    with TraceIndex(tmp_path) as index:
+        looked_at(index)
+        write(tmp_path, 31, "said 31")
+        while index.refresh(PATIENT):
+            pass
+        assert (index.why, index.count(), ids(index, "31")) == ("", 31, ["1"])
+
+
+def looked_at(index: TraceIndex) -> None:
+    """Every question may be the one that finds the damage."""
+    index.sessions()
+    index.turns("s")
+    index.search("said")
+    index.prompts()
+
+
+@pytest.mark.parametrize("gone", ["traces/index.sqlite3", "traces"])
+def test_the_index_may_be_removed_while_it_is_open(tmp_path: Path, index: TraceIndex, gone: str) -> None:
+    write(tmp_path, 1)
+    index.refresh(PATIENT)
+    os.rename(tmp_path / gone, tmp_path / "away")
+    write(tmp_path, 2, "new")
+    while index.refresh(PATIENT):
+        pass
+    assert ids(index, "new") == ["2"]
+    with TraceIndex(tmp_path) as another:
+        assert [another.refresh(PATIENT), ids(another, "new")] == [0, ["2"]]
+
+
+def test_where_there_can_be_no_index_it_is_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, 1)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    (tmp_path / "traces" / NAME).symlink_to(elsewhere)
+    with TraceIndex(tmp_path) as index:
+        assert [index.refresh(PATIENT), index.count()] == [0, 1]
+        assert index.why.endswith("it is a link, no file, or another user's")
+    assert elsewhere.read_text() == "mine"
+    assert len(caplog.records) == 1
+
+
+def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere", 1)
+    (tmp_path / "traces").symlink_to(tmp_path / "elsewhere" / "traces")
+    with TraceIndex(tmp_path) as index:
+        assert [index.refresh(PATIENT), index.count()] == [0, 0]
+        assert "is a link" in index.why
+    assert not (tmp_path / "elsewhere" / "traces" / NAME).exists()
+
+
+def test_links_and_pipes_are_no_traces(tmp_path: Path, index: TraceIndex) -> None:
+    folder = write(tmp_path, 1).parent
+    secret = tmp_path / "secret"
+    secret.write_text(json.dumps({"request": {}, "id": "stolen"}))
+    (folder / "trace-link.json").symlink_to(secret)
+    os.mkfifo(folder / "trace-pipe.json")
+    (folder / "trace-folder.json").mkdir()
+    (tmp_path / "traces" / "claude").symlink_to(folder)
+    assert [index.refresh(PATIENT), index.count()] == [0, 1]
+
+
+def test_the_index_is_the_users_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write(tmp_path, 1)
+        with TraceIndex(tmp_path) as index:
+            index.refresh(PATIENT)
+        path = tmp_path / "traces" / NAME
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        path.chmod(0o644)
+        TraceIndex(tmp_path).close()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_while_another_program_writes_what_is_known_can_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_file, "WAIT", 0.05)
+    write(tmp_path, 1, "known")
+    with TraceIndex(tmp_path) as index:
+        index.refresh(PATIENT)
+        other = sqlite3.connect(tmp_path / "traces" / NAME, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        write(tmp_path, 2, "new")
+        assert [index.refresh(PATIENT), ids(index, "known"), index.why] == [1, ["1"], ""]
+        other.execute("ROLLBACK")
+        assert [index.refresh(PATIENT), ids(index, "new"), index.why] == [0, ["2"], ""]
+        other.execute("BEGIN EXCLUSIVE")
+        assert ids(index, "known") == []
+        assert "locked" in index.why
+        assert [index.refresh(PATIENT), ids(index, "known")] == [0, ["1"]]
+        other.close()
+
+
+def test_two_viewers_share_it(tmp_path: Path, index: TraceIndex) -> None:
+    with TraceIndex(tmp_path) as another:
+        for number in range(4):
+            write(tmp_path, number)
+        assert index.refresh(PATIENT) == another.refresh(PATIENT) == 0
+        write(tmp_path, 2, "changed").with_name("x")
+        assert [index.refresh(PATIENT), ids(another, "changed"), another.refresh(PATIENT)] == [0, ["2"], 0]
+        assert another.count() == 4
+
+
+def test_pruning_leaves_the_index_alone(tmp_path: Path, index: TraceIndex) -> None:
+    write(tmp_path, 1)
+    index.refresh(PATIENT)
+    for mode in ("lmstudio", "claude"):
+        TraceFolder(tmp_path, mode, 0, 0.0).prune()
+    assert (tmp_path / "traces" / NAME).exists()
+
+
+DEEP: Any = []
+for _ in range(240):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"request": {"body": {"messages": [{"role": "user", "content": [{"type": "tool_use", "input": DEEP}]}]}}},
+        {"request": {"body": {"system": DEEP, "tools": DEEP}}},
+        {"request": None, "usage": {"output_tokens": 2**200, "cost": -1e300}, "time": "0001-01-01T00:00:00"},
+        {"request": [], "session": {"a": 1}, "agent": 3, "id": ["x"], "notes": {"kind": "route"}},
+        {"request": {"body": {"tools": [3, None, {"type": []}], "messages": {"role": "user"}}}, "response": 3},
+    ],
+    ids=range(5),
+)
+def test_a_record_of_any_shape(tmp_path: Path, index: TraceIndex, record: dict[str, Any]) -> None:
+    file = write(tmp_path, 1)
+    file.write_text(json.dumps(record))
+    assert index.refresh(PATIENT) == 0
+    assert index.count() <= 1
+    looked_at(index)
+    for row in index.sessions():
+        index.turns(row.id)
