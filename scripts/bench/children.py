@@ -59,6 +59,11 @@ class Child(AbstractContextManager["Child"]):
         """Resident memory in MB (10^6 bytes)."""
         return rss_bytes(self.pid) / 1e6
 
+    def check_alive(self) -> None:
+        """Raises BenchError when it has ended, with its last line on stderr."""
+        if self._child.poll() is not None:
+            raise BenchError(f"{self.name} has ended: {self._last_words()}")
+
     def _last_words(self) -> str:
         self._errors.seek(0)
         said = self._errors.read().decode("utf-8", "replace").strip().splitlines()

@@ -107,6 +107,7 @@ def start(name: str, model: Path, stack: ExitStack, settings: Mapping[str, str] 
     while time.monotonic() < until:
         if _is_ready(port):
             return server
+        server.child.check_alive()
         time.sleep(0.1)
     raise BenchError(f"{name} was not ready after {_START:.0f} s")
 
