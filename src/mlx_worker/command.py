@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -31,6 +32,17 @@ BOUNDED_ARENAS = {"MALLOC_ARENA_MAX": "2"}
 """For glibc. It gives each thread an arena, and freed memory stays in the one that it came from: what each thread once
 held at most, the program would keep for all of them together."""
 STARTED_AGAIN = "MLX_WORKER_STARTED_AGAIN"  # guards against starting again for ever
+HELP_WIDTH = 78  # columns
+ABOUT = """\
+Serve a model with MLX behind an OpenAI-compatible API. Every setting is a
+variable (MLX_MODEL_PATH, MLX_HOST, MLX_PORT, MLX_WORKER_TOKEN, ...); these go
+before it. More: docs/guides/worker.md"""
+EXAMPLES = """\
+examples:
+  mlx_worker                         a model that fits this machine, port 8081
+  mlx_worker --fetch-only            get that model now, and serve it later
+  mlx_worker --model ~/models/qwen3  another: a folder, or org/name of the hub
+  MLX_WORKER_TOKEN=... mlx_worker --host 0.0.0.0"""
 LAST_SECONDS = 20.0  # once stdin is closed: then it ends, whatever its threads do
 
 
@@ -43,7 +55,7 @@ class Ended(BaseException):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to end, and return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     if options.exit_with_stdin:
         threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
@@ -58,24 +70,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ended.code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mlx_worker",
-        description="Serve a model with MLX behind an OpenAI-compatible API. "
-        "The environment sets everything (MLX_MODEL_PATH, MLX_HOST, MLX_PORT, ...); these go before it.",
-    )
-    parser.add_argument("--host", help="address to listen on (default 127.0.0.1); others need MLX_WORKER_TOKEN")
-    parser.add_argument("--port", help="port to listen on (default 8081); 0 takes a free one")
-    parser.add_argument("--model", help="folder of an MLX model, or org/name on the Hugging Face hub")
-    parser.add_argument("--fetch-only", action="store_true", help="get the model, print its folder and end")
-    parser.add_argument("--exit-with-stdin", action="store_true", help="end when stdin is closed")
-    group = parser.add_argument_group("a model over several machines")
+def parser() -> argparse.ArgumentParser:
+    """What may be asked of the worker."""
+    wrapped = partial(argparse.RawDescriptionHelpFormatter, width=HELP_WIDTH)
+    top = argparse.ArgumentParser(prog="mlx_worker", description=ABOUT, epilog=EXAMPLES, formatter_class=wrapped)
+    top.add_argument("--host", help="address to listen on (default 127.0.0.1); others need MLX_WORKER_TOKEN")
+    top.add_argument("--port", help="port to listen on (default 8081); 0 takes a free one")
+    top.add_argument("--model", help="folder of an MLX model, or org/name on the Hugging Face hub")
+    top.add_argument("--fetch-only", action="store_true", help="get the model, print its folder and end")
+    top.add_argument("--exit-with-stdin", action="store_true", help="end when stdin is closed")
+    group = top.add_argument_group("a model over several machines")
     group.add_argument("--hostfile", type=Path, help="JSON of the machines, as mlx.distributed_config writes it")
     group.add_argument("--backend", choices=BACKENDS, help="what carries arrays (default: the hostfile's, else ring)")
     group.add_argument("--pipeline", action="store_true", help="give each machine some layers, not a part of every one")
     group.add_argument("--starting-port", type=int, default=STARTING_PORT, help="first port between the machines")
-    parser.add_argument("--version", action="version", version=f"mlx_worker {package_version()}")
-    return parser
+    top.add_argument("--version", action="version", version=f"mlx_worker {package_version()}")
+    return top
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -11,16 +11,31 @@ import pytest
 from anyclaude import __version__
 from anyclaude.cli.main import main
 
-HEAVY = ("pydantic", "aiohttp", "httpx", "asyncio", "uvloop", "orjson", "logging")
+HEAVY = (
+    "pydantic",
+    "aiohttp",
+    "httpx",
+    "asyncio",
+    "uvloop",
+    "orjson",
+    "logging",
+    "argparse",
+    "dataclasses",
+    "subprocess",
+)
+
+MOST_MODULES = 50
+"""Beyond what Python loads by itself; a launch loads some thousand."""
 
 
 @pytest.mark.parametrize("flag", ["--version", "--help"])
 def test_nothing_heavy_is_imported(flag: str) -> None:
     code = (
-        "import sys; from anyclaude.cli.main import main; main(sys.argv[1:]);"
-        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]; assert not loaded, loaded"
+        "import sys; before = set(sys.modules); from anyclaude.cli.main import main; main(sys.argv[1:]);"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]; assert not loaded, loaded;"
+        f"more = sorted(set(sys.modules) - before); assert len(more) <= {MOST_MODULES}, more"
     )
-    subprocess.run([sys.executable, "-c", code, flag], check=True, timeout=30, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-I", "-c", code, flag], check=True, timeout=30, stdout=subprocess.DEVNULL)
 
 
 def test_the_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
