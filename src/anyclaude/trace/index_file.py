@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ WAIT: Final = 10.0
 """Seconds that another viewer may hold the index. It does so for a fraction of one."""
 
 _COLUMNS: Final = [field.name for field in fields(Turn)]
+
+values_of: Final = attrgetter(*_COLUMNS)
+"""What is in a turn, in the order of its columns."""
 
 INSERT_TURN: Final = f"INSERT INTO turns VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608 (nothing but marks)
 """Its key, then what is in it. Rows of `turns` come in the same order."""

@@ -8,14 +8,14 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from anyclaude.errors import AnyclaudeError
 from anyclaude.trace.files import Stamp, listed, record_in
-from anyclaude.trace.index_file import INSERT_TURN, IndexFile
+from anyclaude.trace.index_file import INSERT_TURN, IndexFile, values_of
 from anyclaude.trace.turn import Turn, turn_of
 from anyclaude.trace.words import words_of
 
@@ -101,7 +101,7 @@ def _keep(read: Sequence[_Read], on: sqlite3.Connection) -> None:
         key = None if each.turn is None else _free_key(on, each.turn.at)
         on.execute("INSERT INTO files VALUES (?, ?, ?, ?)", [each.file, *each.stamp, key])
         if each.turn is not None:
-            on.execute(INSERT_TURN, [key, *astuple(each.turn)])
+            on.execute(INSERT_TURN, [key, *values_of(each.turn)])
             on.execute("INSERT INTO words (rowid, said) VALUES (?, ?)", [key, each.words])
 
 
