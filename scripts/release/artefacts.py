@@ -6,6 +6,7 @@ environment (the locks pin it), and with the time of the last commit as the only
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,6 +19,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("anyclaude", "mlx_worker")
 _VERSION: Final = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
+_BUILD: Final = (sys.executable, "-m", "hatchling", "build")
 _DEADLINE: Final = 300.0  # seconds for a clone or a build
 
 
@@ -43,27 +45,38 @@ def git(*words: str, at: Path = ROOT) -> str:
     return told.stdout.rstrip("\n")
 
 
-def committed(checkout: Path = ROOT) -> list[str]:
-    """The paths of the last commit."""
-    return git("ls-tree", "-r", "-z", "--name-only", "HEAD", at=checkout).rstrip("\0").split("\0")
+def committed(clone: Path) -> dict[str, bytes]:
+    """What a clone holds, by path."""
+    paths = git("ls-files", "-z", at=clone).rstrip("\0").split("\0")
+    return {path: (clone / path).read_bytes() for path in paths}
 
 
-def build_from_clone(folder: Path, *, umask: int = 0o022, **environ: str) -> Built:
+def build_from_clone(folder: Path, origin: Path = ROOT, *, umask: int = 0o022, **environ: str) -> Built:
     """Build the last commit in a clone below `folder`; umask and environ are what a build must not depend on."""
-    source = folder / "source"
-    _run(["git", "clone", "--quiet", "--shared", str(ROOT), str(source)], ROOT, os.environ, umask)
-    return build(source, folder / "built", umask=umask, **environ)
-
-
-def build(source: Path, out: Path, *, umask: int = 0o022, **environ: str) -> Built:
-    """sdist and wheel of the tree as it lies there. Raises SystemExit with what the backend said against it."""
-    told = {**os.environ, **environ, "SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
-    _run([sys.executable, "-m", "hatchling", "build", "-d", str(out)], source, told, umask)
+    source, out = folder / "source", folder / "built"
+    _run(["git", "clone", "--quiet", "--shared", str(origin), str(source)], origin, os.environ, umask)
+    told = {**os.environ, **environ, "SOURCE_DATE_EPOCH": _commit_time(source)}
+    _run([*_BUILD, "-t", "wheel", "-t", "sdist", "-d", str(out)], source, told, umask)
     [wheel], [sdist] = out.glob("*.whl"), out.glob("*.tar.gz")
     return Built(source, wheel, sdist)
 
 
-def _run(command: list[str], at: Path, environ: Mapping[str, str], umask: int) -> None:
+def wheel_of_sdist(built: Built, folder: Path) -> Path:
+    """The wheel that comes of the sdist, as pip makes it where it finds none."""
+    shutil.unpack_archive(built.sdist, folder / "unpacked", filter="data")
+    [source] = (folder / "unpacked").iterdir()
+    told = {**os.environ, "SOURCE_DATE_EPOCH": _commit_time(built.source)}
+    _run([*_BUILD, "-t", "wheel", "-d", str(folder / "built")], source, told)
+    [wheel] = (folder / "built").iterdir()
+    return wheel
+
+
+def _commit_time(checkout: Path) -> str:
+    return git("log", "-1", "--format=%ct", at=checkout)
+
+
+def _run(command: list[str], at: Path, environ: Mapping[str, str], umask: int = 0o022) -> None:
+    """Raises SystemExit with what it said."""
     ended = subprocess.run(
         command, cwd=at, env=dict(environ), umask=umask, capture_output=True, text=True, timeout=_DEADLINE
     )

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from artefacts import build, build_from_clone, committed, files_of_sdist, files_of_wheel, version_of
+from artefacts import build_from_clone, committed, files_of_sdist, files_of_wheel, version_of, wheel_of_sdist
 from points import ARTEFACTS, READINESS, Point, Release
 
 
@@ -33,17 +33,16 @@ def main() -> int:
 
 def _built(folder: Path) -> Release:
     built = build_from_clone(folder / "one")
-    again = build_from_clone(folder / "two/deeper", umask=0o077, TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="7")
-    shutil.unpack_archive(built.sdist, folder / "unpacked", filter="data")
-    [unpacked] = (folder / "unpacked").iterdir()
+    other = {"TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
+    again = build_from_clone(folder / "two/deeper", built.source, umask=0o077, **other)
     return Release(
         version=version_of(built.source),
-        committed={path: (built.source / path).read_bytes() for path in committed(built.source)},
+        committed=committed(built.source),
         built=built,
         wheel=files_of_wheel(built.wheel),
         sdist=files_of_sdist(built.sdist),
         again=again,
-        repacked=build(unpacked, folder / "repacked").wheel,
+        repacked=wheel_of_sdist(built, folder / "three"),
     )
 
 
