@@ -1,6 +1,7 @@
 """What `anyclaude service` says of a service: how it is, why it ended, and what to do next."""
 
 from collections.abc import Iterator, Mapping
+from shlex import quote
 from signal import SIGTERM
 from typing import Final
 
@@ -40,10 +41,12 @@ def next_step(service: Service, system: System, state: State) -> str | None:
     if not state.known:
         return f"anyclaude service install {service.name}"
     if state.running:
-        return f". {service.exports} && claude" if service.exports else None
+        return f". {quote(str(service.exports))} && claude" if service.exports else None
     if state.code == ExitCode.NOT_READY:
         return f"mend what the log names, in {service.environment} or the settings; then {system.again(service)}"
-    return f"see the log for the reason: anyclaude service logs {service.name}; to start it: {system.again(service)}"
+    if state.signal is None and state.code in (None, ExitCode.DONE, by_signal(SIGTERM)):
+        return f"to start it: {system.again(service)}"
+    return f"see why: anyclaude service logs {service.name}; to start it now: {system.again(service)}"
 
 
 def installed(service: Service, system: System, variables: Mapping[str, str]) -> Iterator[str]:
@@ -51,7 +54,7 @@ def installed(service: Service, system: System, variables: Mapping[str, str]) ->
     yield f"it is set with {', '.join(sorted(variables)) or 'nothing but its defaults'}"
     yield f"the {service.name} is started now and at each login; how it is: anyclaude service status {service.name}"
     if service.exports:
-        yield f"to use it: . {service.exports} && claude"
+        yield f"to use it: . {quote(str(service.exports))} && claude"
     if system.name == "systemd":
         yield "it ends when you log out for the last time; `loginctl enable-linger` keeps it"
 
