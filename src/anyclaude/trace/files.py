@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-LARGEST: Final = 200_000_000
-"""Bytes of a file that is read as a trace."""
+LARGEST: Final = 128 * 1024 * 1024
+"""Bytes of a file that is read as a trace: the largest request that we take, and once more as it went upstream."""
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
