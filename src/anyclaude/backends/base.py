@@ -34,8 +34,8 @@ class Journal(Protocol):
     """Where backends say what they do with a request, for its trace and for the log. Cheap, and never raises."""
 
     def note(self, kind: str, **facts: Any) -> None:
-        """Something worth knowing: `route`, `prompt`, `fallback`, `queue`, `learnt`, `repair`, `search`, `usage`,
-        `warning`.
+        """Something worth knowing: `route`, `model`, `prompt`, `fallback`, `queue`, `learnt`, `repair`, `search`,
+        `usage`, `warning`.
         """
 
     def sent(self, body: Mapping[str, Any] | bytes) -> None:

@@ -175,6 +175,8 @@ class ChatBackend:
             before = self._lessons.of(body["model"])
             caller.journal.sent(body)
             if not lessons:
+                name = self.name_of(body["model"])
+                caller.journal.note("model", name=name, context_window=profile.context_window)
                 self._prefixes.look(request, body, caller)
             attempt = await stack.enter_async_context(AsyncExitStack())
             try:

@@ -12,8 +12,7 @@ from typing import Any, Final
 from anyclaude.backends.base import Caller
 from anyclaude.config.debug import BASIC
 from anyclaude.convert.prefix_change import PrefixChange, Prompt, prefix_change, prompt_of
-from anyclaude.convert.roles import is_small
-from anyclaude.convert.tools import is_client_tool
+from anyclaude.convert.roles import is_beside
 
 _MOST_PROMPTS: Final = 64
 _MOST_BYTES: Final = 64 * 1024 * 1024
@@ -32,7 +31,7 @@ class PrefixWatch:
         """What a prompt keeps of the last one of its agent; None for the first, for the small jobs beside the
         conversation, and where nobody says who asks. body: what goes upstream for the request.
         """
-        if caller.session_id is None or _is_beside(request):
+        if caller.session_id is None or is_beside(request):
             return None
         agent = (caller.session_id, caller.agent_id, body["model"])
         now, before = prompt_of(body), self._last.pop(agent, None)
@@ -47,11 +46,6 @@ class PrefixWatch:
         self._last[agent] = prompt
         while len(self._last) > _MOST_PROMPTS or sum(kept.size for kept in self._last.values()) > self._room:
             self._last.popitem(last=False)
-
-
-def _is_beside(request: Mapping[str, Any]) -> bool:
-    """Titles, summaries, the permission classifier, and a search of the web, whose one tool is Anthropic's."""
-    return is_small(request) or not all(map(is_client_tool, request.get("tools") or ()))
 
 
 def _tell(change: PrefixChange, caller: Caller) -> None:

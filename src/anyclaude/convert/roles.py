@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from anyclaude.convert.tools import is_client_tool
+
 
 def is_background(request: Mapping[str, Any]) -> bool:
     """Whether this is one of the small jobs beside the conversation: a session's title, the summary of a web page.
@@ -24,3 +26,8 @@ def is_classifier(request: Mapping[str, Any]) -> bool:
 def is_small(request: Mapping[str, Any]) -> bool:
     """Whether its answer is short and somebody waits for it, so that it should not stand in line behind large ones."""
     return is_background(request) or is_classifier(request)
+
+
+def is_beside(request: Mapping[str, Any]) -> bool:
+    """Whether it is none of the conversation itself: small, or a search of the web, whose one tool is Anthropic's."""
+    return is_small(request) or not all(map(is_client_tool, request.get("tools") or ()))

@@ -23,8 +23,9 @@ from anyclaude.errors import (
 )
 from anyclaude.server import answers, endpoints, messages, passthrough
 from anyclaude.server.connections import PATIENT, Patience
+from anyclaude.server.counting import CountingRecording
 from anyclaude.server.drain import Drain
-from anyclaude.server.figures import CountingRecording, Figures
+from anyclaude.server.figures import Figures
 from anyclaude.server.guards import PRECONNECT, Guards
 from anyclaude.server.keys import (
     DRAIN,
@@ -42,7 +43,7 @@ from anyclaude.server.keys import (
 )
 from anyclaude.server.metrics import Metrics
 from anyclaude.server.recorded import recorded
-from anyclaude.server.status import PATH
+from anyclaude.server.status import PATH, SESSION_PATH
 from anyclaude.trace.record import NoRecording, Recording
 from anyclaude.trace.redact import Redactor
 from anyclaude.wire.json import encode
@@ -94,6 +95,7 @@ def create_app(
         app.router.add_head(path, endpoints.preconnect)
     app.router.add_get("/health", endpoints.health, allow_head=False)
     app.router.add_get(PATH, endpoints.status, allow_head=False)
+    app.router.add_get(f"{SESSION_PATH}/{{id}}", endpoints.session, allow_head=False)
     app.router.add_get("/metrics", endpoints.metrics, allow_head=False)
     for prefix in ("/v1", "/v1/v1"):  # the second for a base URL that ends in /v1
         app.router.add_post(f"{prefix}/messages", messages.messages)

@@ -11,7 +11,7 @@ from anyclaude.errors import AnyclaudeError, NotFound
 from anyclaude.server.keys import FIGURES, METRICS, MODE, REDACTOR, ROUTER
 from anyclaude.server.metrics import CONTENT_TYPE
 from anyclaude.server.passthrough import relay_other
-from anyclaude.server.status import report
+from anyclaude.server.status import report, session_report
 from anyclaude.trace.transcript import printable
 
 
@@ -34,6 +34,12 @@ async def status(request: web.Request) -> web.Response:
     """How this proxy is, as it knows without asking anybody (`server.status`)."""
     app = request.app
     return _json(report(app[MODE], app[FIGURES], app[ROUTER].status(), app[REDACTOR]))
+
+
+async def session(request: web.Request) -> web.Response:
+    """The last turn of one session, by Claude Code's id. One that is not known has none."""
+    app = request.app
+    return _json(session_report(app[FIGURES].sessions.of(request.match_info["id"]), app[ROUTER].status()))
 
 
 async def metrics(request: web.Request) -> web.Response:

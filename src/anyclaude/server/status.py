@@ -1,4 +1,4 @@
-"""GET /anyclaude/status: how this proxy is, as JSON, for programs of the person that runs it.
+"""GET /anyclaude/status and /anyclaude/session/ID: how this proxy is, as JSON, for programs of the person that runs it.
 
 Everything is read when it is asked for. Seconds, tokens, tokens a second; null where a figure is not known. Fields are
 added, not changed: other versions of anyclaude read it.
@@ -12,10 +12,14 @@ from typing import Any, Final
 from anyclaude import __version__
 from anyclaude.backends.status import BackendStatus, NodeStatus
 from anyclaude.server.figures import SECONDS, BackendFigures, Figures, Times
+from anyclaude.server.sessions import Session
 from anyclaude.trace.redact import Redactor
 
 PATH: Final = "/anyclaude/status"
 """Anthropic's paths begin with /v1 or /api, and nothing outside those is ever handed on."""
+
+SESSION_PATH: Final = "/anyclaude/session"
+"""The same of one session, whose id is appended."""
 
 
 def report(mode: str, figures: Figures, backends: Iterable[BackendStatus], redactor: Redactor) -> dict[str, Any]:
@@ -32,12 +36,34 @@ def report(mode: str, figures: Figures, backends: Iterable[BackendStatus], redac
     }
 
 
+def session_report(session: Session | None, backends: Iterable[BackendStatus]) -> dict[str, Any]:
+    """One session. backend, model: the main ones, which answer unless `last` names others."""
+    main = next(iter(backends), BackendStatus(""))
+    session = session or Session()
+    return {
+        "backend": main.name,
+        "model": main.model,
+        "turns": session.turns,
+        "cost": session.cost,
+        "last": _turn(session) if session.turns else None,
+    }
+
+
+def _turn(session: Session) -> dict[str, Any]:
+    turn = session.last
+    cached = turn.cached_tokens if session.says_cached else None
+    return asdict(turn) | {"cached_tokens": cached, "tokens_per_second": turn.tokens_per_second}
+
+
 def _requests(of: BackendFigures) -> dict[str, Any]:
     return {
         "outcomes": of.outcomes,
         "failures": {str(status): count for status, count in of.failures.items()},
         "first_event": _times(of.first_event),
         "tokens": {"prompt": of.prompt_tokens, "cached": of.cached_tokens, "output": of.output_tokens},
+        "prefill": asdict(of.prefill),
+        "decode": asdict(of.decode) | {"events": of.whole_events},
+        "streamed_events": of.events,
         "retries": of.retries,
         "fallbacks": of.fallbacks,
         "queued": {"count": of.waits, "seconds": of.waited},

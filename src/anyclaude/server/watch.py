@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from anyclaude.errors import GrammarError, UpstreamBroken
-from anyclaude.server.figures import TOKENS
+from anyclaude.server.counting import TOKENS
 from anyclaude.trace.record import Recorder
 from anyclaude.wire.grammar import Grammar
 from anyclaude.wire.json import decode_lenient
@@ -143,7 +143,7 @@ def _usage(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def note_tokens(recorder: Recorder, usage: Mapping[str, Any]) -> None:
-    """Tell a recorder that counts (`server.figures`) what an answer took; Anthropic counts the cached ones beside."""
+    """Tell a recorder that counts (`server.counting`) what an answer took; Anthropic counts the cached ones beside."""
     cached = usage.get("cache_read_input_tokens", 0)
     parts = (usage.get("input_tokens", 0), usage.get("cache_creation_input_tokens", 0), cached)
     if all(isinstance(part, int) for part in parts):

@@ -5,7 +5,7 @@ The server begins a recorder for every request and tells it what happens; backen
 cost an answer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -13,7 +13,8 @@ class Recorder(Protocol):
     """One request. `finish` is called exactly once, as the last, also for a client that left."""
 
     def note(self, kind: str, **facts: Any) -> None:
-        """Something worth knowing: `route`, `prompt`, `fallback`, `queue`, `learnt`, `repair`, `usage`, `warning`."""
+        """Something worth knowing: `route`, `model`, `prompt`, `fallback`, `queue`, `learnt`, `repair`, `usage`,
+        `warning`."""
 
     def sent(self, body: Mapping[str, Any] | bytes) -> None:
         """The body that goes upstream, after the chain and the conversion. Called again for every further attempt."""
@@ -21,7 +22,7 @@ class Recorder(Protocol):
     def mark(self, moment: str) -> None:
         """A moment: `accepted` (the upstream's head came), `first_event`. A recorder marks `first_token` itself."""
 
-    def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
+    def feed(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Anthropic events as they went to the client; folded into the message of the record."""
 
     def whole(self, body: Mapping[str, Any]) -> None:
@@ -45,7 +46,7 @@ class _NoRecorder:
     def note(self, kind: str, **facts: Any) -> None: ...
     def sent(self, body: Mapping[str, Any] | bytes) -> None: ...
     def mark(self, moment: str) -> None: ...
-    def feed(self, events: Iterable[Mapping[str, Any]]) -> None: ...
+    def feed(self, events: Sequence[Mapping[str, Any]]) -> None: ...
     def whole(self, body: Mapping[str, Any]) -> None: ...
     def finish(self, status: int, outcome: str, error: str | None = None) -> None: ...
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from anyclaude.convert.roles import is_background, is_small
+from anyclaude.convert.roles import is_background, is_beside, is_small
 
 TOOL = {"name": "Read", "input_schema": {"type": "object"}}
 CASES: dict[str, tuple[dict[str, Any], bool]] = {
@@ -33,3 +33,11 @@ def test_the_permission_classifier_is_small_too() -> None:
 
 def test_a_conversation_with_stop_sequences_is_not_small() -> None:
     assert not is_small({"tools": [TOOL], "stop_sequences": ["</block>"]})
+
+
+def test_a_search_of_the_web_is_beside_the_conversation_too() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    assert is_beside({"tools": [search]})
+    assert is_beside({"tools": []})
+    assert not is_beside({"tools": [TOOL]})
+    assert not is_beside({})

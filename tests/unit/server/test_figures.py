@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from anyclaude.server.counting import TOKENS, CountingRecording
 from anyclaude.server.failings import failing_of
-from anyclaude.server.figures import NOBODY, SECONDS, TOKENS, CountingRecording, Figures, Times
+from anyclaude.server.figures import NOBODY, SECONDS, Figures, Times
 from anyclaude.trace.record import NoRecording, Recorder
 from anyclaude.trace.redact import Redactor
 from tests.support.journal import Notes
