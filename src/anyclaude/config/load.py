@@ -39,6 +39,7 @@ VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "ANYCLAUDE_SKIP_SETUP_CHECK": (("skip_setup_check",),),
     "ANYCLAUDE_TITLES": (("titles",),),
     "ANYCLAUDE_KEEP_OWN_WORDS": (("keep_own_words",),),
+    "ANYCLAUDE_STATUS_LINE": (("status_line",),),
     "PROXY_ONLY": (("proxy_only",),),
     "LMSTUDIO_URL": (("backends", "lmstudio", "url"),),
     "LMSTUDIO_MODEL": (("backends", "lmstudio", "model"),),

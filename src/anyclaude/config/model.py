@@ -81,7 +81,7 @@ class Settings(Frozen):
     """model: in place of the chosen backend's own. debug: 0 to 3; None: 3 where traces are kept by default, else 0.
 
     keep_own_words: what Claude Code changes in the models' calls is kept in `home`, so that the prompt of a session
-    stays the same behind a new start.
+    stays the same behind a new start. status_line: ours below Claude Code's prompt, where the person has none.
     """
 
     mode: Mode = "lmstudio"
@@ -93,6 +93,7 @@ class Settings(Frozen):
     skip_setup_check: bool = False
     titles: Titles = "model"
     keep_own_words: bool = True
+    status_line: bool = True
     home: Path = Path("~/.anyclaude")
     debug: DebugLevel | None = None
     traces: Traces = Traces()

@@ -5,21 +5,18 @@ made (`launch.env`), so that both always agree.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from anyclaude.config.names import named_target
 from anyclaude.diagnosis.findings import Finding
+from anyclaude.launch import claude_files
 from anyclaude.launch.env import child_environment
 
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
 _LOGINS: Final = ("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh")
-_MANAGED: Final = (
-    Path("/etc/claude-code/managed-settings.json"),
-    Path("/Library/Application Support/ClaudeCode/managed-settings.json"),
-)
 _LARGEST_FILE: Final = 4 * 1024 * 1024
 _CLIPPED: Final = 80
 
@@ -51,15 +48,8 @@ def proxies(environ: Mapping[str, str]) -> list[Finding]:
 
 def settings_files(user: Path, project: Path, environ: Mapping[str, str]) -> list[Finding]:
     """Claude Code's settings files. user: the home directory. project: where claude would be started."""
-    found = [finding for path in _files(user, project, environ) for finding in _in_file(path)]
+    found = [finding for path in claude_files.settings_files(user, project, environ) for finding in _in_file(path)]
     return found or [Finding("settings", "ok", "no settings file of Claude Code leads it elsewhere")]
-
-
-def _files(user: Path, project: Path, environ: Mapping[str, str]) -> Iterable[Path]:
-    own = Path(environ.get("CLAUDE_CONFIG_DIR") or user / ".claude")
-    names = ("settings.json", "settings.local.json")
-    every = [*(own / name for name in names), *(project / ".claude" / name for name in names), *_MANAGED]
-    return dict.fromkeys(every)
 
 
 def _in_file(path: Path) -> list[Finding]:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from anyclaude.backends.base import Backend, ModelInfo
 from anyclaude.backends.router import Router
@@ -19,6 +19,7 @@ from anyclaude.launch.env import child_environment, claude_environment, claude_e
 from anyclaude.launch.fit import Launch, fit, needs_no_model
 from anyclaude.launch.opening import opened_backend
 from anyclaude.launch.signals import Signals, interruptible
+from anyclaude.launch.status_line import has_screen, status_line
 from anyclaude.launch.steering import steered
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,8 @@ class _Session:
         """Claude Code with its own login, key and models; only the way there is ours."""
         child = claude_environment(self.environ, url=url, token=token)
         self.screen.clear()
-        with steered(self.claude_args, claude_exports(self.environ, url, token)) as arguments:
+        settings = {"env": claude_exports(self.environ, url, token), **self._status_line()}
+        with steered(self.claude_args, settings) as arguments:
             code = await run_claude([program, *arguments], child.variables, self.signals)
         log.info("claude ended with %d", code)
         return code
@@ -130,10 +132,14 @@ class _Session:
         if child.dropped:
             self.screen.say(f"not handed to claude, because they lead elsewhere: {', '.join(child.dropped)}")
         self.screen.clear()
-        command = [program, *launch.arguments]
-        code = await run_claude(command, child.variables, self.signals)
+        with steered(launch.arguments, self._status_line(), needed=False) as arguments:
+            code = await run_claude([program, *arguments], child.variables, self.signals)
         log.info("claude ended with %d", code)
         return code
+
+    def _status_line(self) -> dict[str, Any]:
+        shown = self.settings.status_line and has_screen(self.claude_args)
+        return status_line(self.environ) if shown else {}
 
 
 async def _until_signal() -> NoReturn:

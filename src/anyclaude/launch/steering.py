@@ -1,8 +1,9 @@
 """Settings for one launch of claude, which count more than the person's own.
 
 Claude Code lets the `env` of its settings files win over what it inherits, a base URL there included; what `--settings`
-names wins over both, and leaves the rest of them (a key, models) in force (observed with 2.1.197). For claude mode
-alone: CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST, which serves the other modes, makes it ignore a key in the settings too.
+names wins over both, and leaves the rest of them (a key, models) in force (observed with 2.1.197). Variables are for
+claude mode alone: CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST, which serves the other modes, makes it ignore a key in the
+settings too.
 """
 
 import json
@@ -10,35 +11,37 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, Final
 
 from anyclaude.errors import SetupError
 from anyclaude.launch.fit import SUBCOMMANDS
 
+_NO_PLACE: Final = "claude's settings cannot be kept in a temporary folder ({}): make room, or set TMPDIR"
+
 
 @contextmanager
-def steered(arguments: Sequence[str], variables: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    """The arguments, with a settings file for these variables, which only we can read and which goes with the block.
+def steered(arguments: Sequence[str], settings: Mapping[str, Any], *, needed: bool = True) -> Iterator[tuple[str, ...]]:
+    """The arguments, with a file of these settings, which only we can read and which goes with the block.
 
-    The person's own `--settings` and Claude Code's subcommands are left as they are. Raises SetupError when there is no
-    place for the file.
+    The person's own `--settings` and Claude Code's subcommands are left as they are. needed: raises SetupError when
+    there is no place for the file; else claude starts without.
     """
     given = tuple(arguments)
     own = any(argument == "--settings" or argument.startswith("--settings=") for argument in given)
-    if own or (given and given[0] in SUBCOMMANDS):
+    if not settings or own or (given and given[0] in SUBCOMMANDS):
         yield given
         return
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="anyclaude-", ignore_cleanup_errors=True))
-            settings = _written(Path(folder), {"env": dict(variables)})
+            given = ("--settings", str(_written(Path(folder), settings)), *given)
         except OSError as error:
-            raise SetupError(
-                f"claude's settings cannot be kept in a temporary folder ({error.strerror}): make room, or set TMPDIR"
-            ) from error
-        yield ("--settings", str(settings), *given)
+            if needed:
+                raise SetupError(_NO_PLACE.format(error.strerror)) from error
+        yield given
 
 
-def _written(folder: Path, settings: Mapping[str, object]) -> Path:
+def _written(folder: Path, settings: Mapping[str, Any]) -> Path:
     """For us alone, as the folder is."""
     path = folder / "settings.json"
     path.touch(0o600)
