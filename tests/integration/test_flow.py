@@ -41,7 +41,7 @@ async def test_a_slow_reader_slows_the_upstream() -> None:
     async with proxied(floods) as client:
         port = int(client.url.rsplit(":", 1)[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=64 * 1024)
-        body = json.dumps({**ASK, "stream": True}).encode()
+        body = json.dumps({**ASK, "stream": True, "max_tokens": 10_000_000}).encode()
         head = f"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nx-api-key: {TOKEN}\r\n"
         writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         received = ahead = 0

@@ -3,10 +3,12 @@
 import asyncio
 import gzip
 from collections.abc import Mapping
+from itertools import count
 from typing import Final
 
 from tests.support.faulty_upstream import Scenario, Wire, head
-from tests.support.raw_upstream import framed
+from tests.support.raw_upstream import framed, sse
+from tests.support.streams import text
 
 KEY: Final = "sk-or-v1-0123456789abcdef0123456789abcdef"
 """The upstream's key in every run of the table; no client may ever see it."""
@@ -236,6 +238,16 @@ async def only_comments(wire: Wire) -> None:
     while not wire.connection.reader.at_eof() and not wire.connection.writer.is_closing():
         await wire.connection.send(framed(b": still here\n\n"))
         await asyncio.sleep(0)
+
+
+async def words_without_end(wire: Wire) -> None:
+    """Other ones each time, far beyond what was asked for."""
+    await wire.stream(wire.says.opening, end=b"")
+    for number in count():
+        if wire.connection.reader.at_eof() or wire.connection.writer.is_closing():
+            break
+        words = " ".join(str(number * 1000 + word) for word in range(1000))
+        await wire.connection.send(framed(sse(text(words))))
 
 
 async def early_hints(wire: Wire) -> None:

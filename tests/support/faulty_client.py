@@ -27,10 +27,11 @@ WHOLE: Final = Cuts()
 _LONG: Final = 256 * 1024
 ASK: Final[Mapping[str, Any]] = {
     "model": "claude-opus-4-8",
-    "max_tokens": 64,
+    "max_tokens": 10_000_000,
     "messages": [{"role": "user", "content": "Hi"}],
     "stream": True,
 }
+"""It allows an answer of any length, so that a flood is one."""
 
 
 @dataclass

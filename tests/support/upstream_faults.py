@@ -44,7 +44,7 @@ _TOO_LONG = "This model's maximum context length is 10 tokens. However, you requ
 _LATIN = "text/event-stream; charset=iso-8859-1"
 
 FAULTS: Final[Sequence[Fault]] = (
-    Fault("U1 nobody listens", None, "refused", "refused", 502, at="http://127.0.0.1:{free}"),
+    Fault("U1 nobody listens", None, "refused", "refused", 502, at="http://127.0.0.1:{nobody}"),
     Fault("U2 a name that does not exist", None, "refused", "refused", 502, at="http://nowhere.invalid:80"),
     Fault("U3 accepted and closed", scenarios.nothing, "refused", "refused", 502),
     Fault("U3 accepted and reset", scenarios.reset_before_the_head, "refused", "refused", 502),
@@ -151,6 +151,7 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault("U33 a stream as text", scenarios.typed("text/plain"), "whole", "handed on"),
     Fault("U33 another charset", scenarios.typed(_LATIN), "whole", "whole"),
     Fault("U34 comments alone in mid-stream", scenarios.only_comments, "error event", None, waits="event"),
+    Fault("U34 words without end", scenarios.words_without_end, "whole", None, says=None, large=True),
     Fault("U38 interim answers before the head", scenarios.early_hints, "whole", "whole"),
     Fault("U38 trailers", scenarios.trailers, "whole", "whole"),
     Fault("U38 a line end behind the end", scenarios.behind_the_end(b"\r\n"), "whole", "whole"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from anyclaude.backends.base import Caller
 from anyclaude.convert.answer_reader import Stage
+from anyclaude.convert.endless import EndlessAnswer
 from anyclaude.convert.mended_args import MendedArguments
 from anyclaude.convert.mended_calls import MendedCalls, Repair, schemas_of
 from anyclaude.convert.profile import Profile
@@ -26,7 +27,12 @@ def stages_of(request: Mapping[str, Any], caller: Caller, profile: Profile, ids:
     def found(call: Call) -> None:
         caller.journal.note("repair", tool=call.name, what="a call that was written as text", family=call.family)
 
+    def endless() -> None:
+        caller.journal.note("repair", text="an answer far beyond max_tokens was ended")
+
     stages: list[Stage] = []
+    if "max_tokens" in request:
+        stages.append(EndlessAnswer(request["max_tokens"], endless))
     if profile.text_calls:
         tools = declared_tools(request) if profile.tools else {}
         fitting = partial(_can_be_mended, tools) if profile.repairs else None
