@@ -124,6 +124,13 @@ BODIES: Final = (
     ClientFault("C6 a bomb", sends(bomb(70_000_000), content_encoding="gzip"), (413,), (413,)),
     ClientFault("C6 gzip that is none", sends(asking(), content_encoding="gzip"), (400,), (400,)),
     ClientFault("C6 gzip that is cut", sends(squeezed(asking())[:-30], content_encoding="gzip"), (400,), (400,)),
+    ClientFault(  # its checksum is missing, and not a byte of what it says
+        "C6 gzip without its trailer",
+        sends(squeezed(asking())[:-8], content_encoding="gzip"),
+        ("whole",),
+        ("whole",),
+        asked=1,
+    ),
     refused("nothing", b""),
     refused("half an object", b"{"),
     refused("a list", b"[]"),

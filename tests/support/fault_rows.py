@@ -1,7 +1,7 @@
 """The catalogue of what may go wrong with the process, its child and the worker, and the tests that hold it.
 
-`tests/unit/support/test_fault_rows.py` sees that the tests are there. What happens at the wire has its rows in
-`upstream_faults` and `faulty_client`.
+`tests/unit/support/test_fault_rows.py` sees that the tests are there. The cluster has its rows in `cluster_fault_rows`;
+what happens at the wire is played, row by row, from `upstream_faults`, `chunk_faults` and `client_faults`.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class FaultRow:
     tests: tuple[str, ...]
 
 
-def _row(id: str, what: str, expected: str, folder: str, *tests: str) -> FaultRow:
+def row(id: str, what: str, expected: str, folder: str, *tests: str) -> FaultRow:
     """Tests of one folder, by the file's name without `test_` and its ending; whole paths stay."""
     return FaultRow(id, what, expected, tuple(_named(folder, test) for test in tests))
 
@@ -32,7 +32,7 @@ def _named(folder: str, test: str) -> str:
 
 
 PROCESS: Final = (
-    _row(
+    row(
         "P1",
         "SIGTERM, SIGINT, SIGHUP at every stage, with 0, 1, 20 streams",
         "what is under way finishes or ends in an error event; 128+n; no process and no traceback left",
@@ -46,7 +46,7 @@ PROCESS: Final = (
         "process::a_signal_that_was_ignored_stays_ignored",
         f"{_LAUNCH}/test_worker.py::test_it_ends_when_the_block_is_cancelled",
     ),
-    _row(
+    row(
         "P2",
         "a second signal",
         "it does not wait",
@@ -55,7 +55,7 @@ PROCESS: Final = (
         "claude::a_second_request_to_end_kills",
         f"{_FAULTS}/test_process.py::test_told_to_end",
     ),
-    _row(
+    row(
         "P3",
         "the port is in use; two proxies on one home",
         "one sentence; each has its own log, file and token",
@@ -63,7 +63,7 @@ PROCESS: Final = (
         "proxy_only::a_taken_port_is_said",
         f"{_FAULTS}/test_process.py::test_two_proxies_on_one_home_keep_out_of_each_others_way",
     ),
-    _row(
+    row(
         "P4",
         "a disk that is full, unwritable, gone; links in its place",
         "no request fails; one warning; a counter",
@@ -75,7 +75,7 @@ PROCESS: Final = (
         f"{_LAUNCH}/test_proxy_only.py::test_an_unwritable_log_folder_is_one_warning",
         f"{_CONFIG}/test_running.py::test_without_a_place_for_it_the_proxy_runs",
     ),
-    _row(
+    row(
         "P5",
         "64 writers of traces; two that prune one folder",
         "every record is whole, what is lost is counted",
@@ -83,7 +83,7 @@ PROCESS: Final = (
         "traces::64_writers_at_once",
         "traces::two_stores_that_prune_one_folder",
     ),
-    _row(
+    row(
         "P6",
         "kill -9 while traces are written",
         "the records before are whole, at most one unfinished file, the next launch goes on",
@@ -93,7 +93,7 @@ PROCESS: Final = (
         "tests/integration/trace/test_proxy.py::test_a_kill_leaves_whole_files",
         f"{_CONFIG}/test_running.py::test_a_killed_proxy_is_not_told_of_and_its_file_goes",
     ),
-    _row(
+    row(
         "P7",
         "the clock on the wall jumps by a day",
         "no deadline and no duration reads it",
@@ -101,7 +101,7 @@ PROCESS: Final = (
         "process::only_what_is_told_to_people_reads_the_clock_on_the_wall",
         "traces::a_clock_that_jumps_loses_nothing",
     ),
-    _row(
+    row(
         "P8",
         "settings that are missing, broken, unknown, in conflict, or a project's",
         "one sentence with the place, and exit code 2",
@@ -112,7 +112,7 @@ PROCESS: Final = (
         "load::a_wrong_value_is_one_sentence",
         "trust::what_is_not_free_counts_only_when_trusted",
     ),
-    _row(
+    row(
         "P9",
         "keys, base URLs and proxies that are in the environment already",
         "dropped and named, or past our own address",
@@ -121,7 +121,7 @@ PROCESS: Final = (
         "env::loopback_goes_past_proxies",
         "env::in_claude_mode_login_keys_and_models_stay",
     ),
-    _row(
+    row(
         "P10",
         "64 descriptors, and more connections than that",
         "some are refused, it lives on and answers again",
@@ -130,7 +130,16 @@ PROCESS: Final = (
         "process::it_takes_the_descriptors_that_it_may_have",
         "process::an_upstream_without_a_descriptor_for_it_is_said",
     ),
-    _row(
+    row(
+        "P11",
+        "a flood from both sides: upstreams that write as fast as they can, clients that read slowly or not at all",
+        "memory does not grow with what passes; who is slow slows its own upstream",
+        _FAULTS,
+        "floods::memory_does_not_grow_with_what_passes",
+        "tests/integration/test_flow.py::test_a_slow_reader_slows_the_upstream",
+        "tests/integration/server/test_uploads.py::test_a_file_is_read_no_faster_than_claude_takes_it",
+    ),
+    row(
         "P12",
         "the time to start",
         "nothing heavy is loaded that is not needed",
@@ -140,7 +149,7 @@ PROCESS: Final = (
 )
 
 CHILD: Final = (
-    _row(
+    row(
         "K1",
         "claude is not installed, may not be run, is no program",
         "one sentence with the next step",
@@ -149,8 +158,8 @@ CHILD: Final = (
         "claude::a_claude_that_may_not_be_run_is_said",
         "claude::a_file_that_is_no_program_is_said",
     ),
-    _row("K2", "exit codes", "ours are the same", _LAUNCH, "terminal::the_exit_code_is_claudes"),
-    _row(
+    row("K2", "exit codes", "ours are the same", _LAUNCH, "terminal::the_exit_code_is_claudes"),
+    row(
         "K3",
         "claude dies by signal n",
         "128+n, the terminal as before",
@@ -158,10 +167,10 @@ CHILD: Final = (
         "claude::death_by_a_signal_is_128_and_its_number",
         f"{_FAULTS}/test_child.py::test_a_terminal_left_in_raw_mode_is_put_back",
     ),
-    _row(
+    row(
         "K4", "Ctrl-C", "once to claude, and we live on", _LAUNCH, "terminal::ctrl_c_reaches_claude_once_and_we_live_on"
     ),
-    _row(
+    row(
         "K5",
         "SIGTERM to us; a terminal that is closed",
         "claude is asked, then killed after the grace; nothing is left",
@@ -172,7 +181,7 @@ CHILD: Final = (
         f"{_FAULTS}/test_child.py::test_a_terminal_that_is_closed_ends_both",
         f"{_FAULTS}/test_child.py::test_a_closed_terminal_gives_claude_its_time",
     ),
-    _row(
+    row(
         "K6",
         "size, stops, raw mode, a crash",
         "as if the shell had started claude",
@@ -182,14 +191,14 @@ CHILD: Final = (
         "terminal::a_stop_sent_to_one_stops_both",
         "terminal::a_crash_leaves_the_terminal_as_it_was",
     ),
-    _row(
+    row(
         "K7",
         "what we have to say while claude has the screen",
         "it is in the log",
         _LAUNCH,
         "terminal::claude_has_the_terminal_and_nothing_of_ours_is_on_it",
     ),
-    _row(
+    row(
         "K8",
         "kill -9 of us",
         "no claude and no worker is left",
@@ -199,7 +208,7 @@ CHILD: Final = (
         f"{_WORKER}/test_command.py::test_it_ends_when_its_parent_is_gone",
         f"{_WORKER}/test_distributed.py::test_a_machine_is_reached_over_ssh_and_no_rank_outlives_its_supervisor",
     ),
-    _row(
+    row(
         "K9",
         "arguments with blanks, quotes, line ends",
         "they arrive as they are",
@@ -209,7 +218,7 @@ CHILD: Final = (
 )
 
 WORKER: Final = (
-    _row(
+    row(
         "W1",
         "the engine's thread dies",
         "health is bad, everyone hears it at once, the program ends",
@@ -218,7 +227,7 @@ WORKER: Final = (
         "engine_thread::repeated_failures_leave_it_dead_and_the_queued_hear_it_at_once",
         f"{_WORKER}/test_server_process.py::test_an_engine_that_dies_ends_the_program",
     ),
-    _row(
+    row(
         "W2",
         "the engine stands still in native code",
         "health is bad, nothing is taken, who waits is sent away; it ends, or goes on as before",
@@ -228,7 +237,7 @@ WORKER: Final = (
         "worker::an_engine_that_hangs_for_good_is_given_up",
         "worker::how_long_a_turn_may_take",
     ),
-    _row(
+    row(
         "W3",
         "a queued request is cancelled",
         "the running one goes on",
@@ -237,7 +246,7 @@ WORKER: Final = (
         "leaving::one_that_leaves_does_not_disturb_the_other",
         f"{_UNIT}/test_turns.py::test_a_cancel_while_waiting_disturbs_nobody",
     ),
-    _row(
+    row(
         "W4",
         "a client leaves while its prompt is computed",
         "it ends with the chunk in work",
@@ -245,7 +254,7 @@ WORKER: Final = (
         "leaving::a_client_that_leaves_during_prefill",
         "leaving::a_client_that_does_not_stream_and_leaves",
     ),
-    _row(
+    row(
         "W5",
         "no memory; a failing batch",
         "an error for these, the next request works",
@@ -254,10 +263,8 @@ WORKER: Final = (
         f"{_UNIT}/test_memory.py::test_memory_that_others_took_fails_the_last_request_and_lets_the_first_end",
         f"{_UNIT}/test_memory.py::test_a_first_prompt_that_passes_the_limit_fails_and_says_so",
     ),
-    _row(
-        "W6", "the queue is full", "429 with retry-after", _WORKER, "leaving::a_full_queue_is_a_429_before_the_stream"
-    ),
-    _row(
+    row("W6", "the queue is full", "429 with retry-after", _WORKER, "leaving::a_full_queue_is_a_429_before_the_stream"),
+    row(
         "W7",
         "tokens outside the vocabulary, empty prompts, no tokens, stops over borders, special tokens",
         "answered or refused; the next answer is the same as ever",
@@ -266,7 +273,7 @@ WORKER: Final = (
         f"{_UNIT}/test_output.py::test_a_stop_string_over_token_borders_ends_the_text",
         f"{_UNIT}/test_prompts.py::test_markers_in_the_users_words_do_not_count",
     ),
-    _row(
+    row(
         "W8",
         "the state of a request that failed or was cancelled",
         "only what was computed whole is used again",
@@ -276,7 +283,7 @@ WORKER: Final = (
         f"{_UNIT}/test_turns.py::test_a_failing_prefill_fails_that_request_alone",
         f"{_WORKER}/test_prefixes.py::test_a_hit_changes_no_answer",
     ),
-    _row(
+    row(
         "W9",
         "a model that is missing or half there",
         "one sentence and exit code 2",
@@ -284,7 +291,7 @@ WORKER: Final = (
         "worker::a_model_that_is_half_there",
         f"{_WORKER}/test_command.py::test_what_cannot_work_is_one_sentence_and_exit_code_2",
     ),
-    _row(
+    row(
         "W10",
         "two starts on one port",
         "the second says so",
@@ -292,7 +299,7 @@ WORKER: Final = (
         "worker::two_that_start_at_once_on_one_port",
         f"{_WORKER}/test_command.py::test_a_taken_port_is_told_before_the_model_is_sought",
     ),
-    _row(
+    row(
         "W11",
         "SIGTERM in the middle of an answer",
         "it finishes, or says that it is cut",
@@ -300,8 +307,8 @@ WORKER: Final = (
         "server_process::it_serves_and_sigterm_lets_an_answer_finish",
         "server_process::a_stream_that_is_cut_by_the_end_says_so",
     ),
-    _row("W12", "the template raises", "400 in its words", _FAULTS, "worker::a_template_that_raises"),
-    _row(
+    row("W12", "the template raises", "400 in its words", _FAULTS, "worker::a_template_that_raises"),
+    row(
         "W13",
         "the bounds of the caches; disks that are full or damaged",
         "they hold; a file costs its tokens alone",
@@ -311,7 +318,7 @@ WORKER: Final = (
         f"{_WORKER}/test_disk.py::test_a_damaged_file_costs_its_tokens_and_nothing_else",
         f"{_FAULTS}/test_worker.py::test_a_full_disk_costs_the_file_alone",
     ),
-    _row(
+    row(
         "W14",
         "numbers: NaN, huge, negative",
         "answered or refused; the batch goes on",

@@ -25,8 +25,9 @@ from anyclaude.server.serve import serving
 from tests.support.chunk_faults import TOOL
 from tests.support.clients import TOKEN
 from tests.support.fault_scenarios import KEY
-from tests.support.faulty_upstream import ANTHROPIC, OPENAI, Cuts, FaultyUpstream, faulty_upstream, free_port
+from tests.support.faulty_upstream import ANTHROPIC, OPENAI, Cuts, FaultyUpstream, Scenario, Wire, faulty_upstream
 from tests.support.oracle import Kind, Outcome, Seen, Violation, judge, observe
+from tests.support.ports import HeldPort
 from tests.support.upstream_faults import Fault
 
 BackendKind = Literal["lmstudio", "openrouter", "cluster", "claude"]
@@ -42,6 +43,9 @@ DEADLINES: Final[Mapping[str, Deadlines]] = {
     "end": Deadlines(connect=5.0, first_event=_LONG, progress=_LONG, closing=0.05),
 }
 """By what a row waits for; of what it does not wait for they are longer than the trial."""
+
+_AMONG_GOOD_ONES: Final = 0.5
+"""Seconds for a node that does not answer, where those that are well have to answer within the same."""
 
 _NODES: Final = 3
 _HEADERS: Final = {
@@ -59,17 +63,23 @@ _BODY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """stream: whether the client asks for a stream. home: where a backend may keep what it learnt."""
+    """stream: whether the client asks for a stream. home: where a backend may keep what it learnt.
+
+    one_bad: of a cluster's nodes only the one that is asked first fails, as a row says; the others are well.
+    """
 
     kind: BackendKind
     cuts: Cuts
     stream: bool = True
     home: Path = Path("/nonexistent")
+    one_bad: bool = False
 
     def expected(self, fault: Fault) -> Kind | None:
         """What must come of a row; None: it says nothing about this backend."""
         if self.kind == "claude":
             return fault.claude if self.stream else None
+        if self.one_bad and fault.openai == "refused":
+            return "refused" if fault.status == 400 else "whole"  # a wrong request is wrong everywhere
         if fault.openai == "error event" and not self.stream:
             return "refused"
         return fault.openai
@@ -90,26 +100,53 @@ class Trial:
     async def _asked(self, fault: Fault) -> AsyncIterator[tuple[str, Sequence[FaultyUpstream]]]:
         async with AsyncExitStack() as stack:
             says = ANTHROPIC if self.kind == "claude" else OPENAI
-            upstreams, urls = list[FaultyUpstream](), [fault.at.format(free=free_port())] if fault.at else []
-            for number in range(0 if fault.play is None else _NODES if self.kind == "cluster" else 1):
-                assert fault.play is not None
+            nobody = stack.enter_context(HeldPort())
+            upstreams, urls = list[FaultyUpstream](), [fault.at.format(nobody=nobody.number)] if fault.at else []
+            for number, play in enumerate(self._plays(fault)):
                 cuts = replace(self.cuts, seed=self.cuts.seed + number)
-                upstreams.append(await stack.enter_async_context(faulty_upstream(fault.play, says, cuts)))
+                upstreams.append(await stack.enter_async_context(faulty_upstream(play, says, cuts)))
                 urls.append(upstreams[-1].url)
-            backend = backend_of(self.kind, urls, DEADLINES[fault.waits], self.home)
+            backend = backend_of(self.kind, urls, self._deadlines(fault), self.home)
             address = await stack.enter_async_context(serving(backend, TOKEN, drain=0))
             yield address.url, upstreams
+
+    def _deadlines(self, fault: Fault) -> Deadlines:
+        deadlines = DEADLINES[fault.waits]
+        longer = {"first_event": _AMONG_GOOD_ONES, "progress": _AMONG_GOOD_ONES}
+        return deadlines.model_copy(update=longer) if self.one_bad and fault.waits == "event" else deadlines
+
+    def _plays(self, fault: Fault) -> Sequence[Scenario]:
+        """What each server does. Of nodes of which one is bad, nobody knows which is asked first."""
+        if self.one_bad:
+            play = _once(fault.play) if fault.play else well
+            return [play] * (_NODES if fault.play else _NODES - 1)
+        return [fault.play] * (_NODES if self.kind == "cluster" else 1) if fault.play else []
 
     def _check(self, fault: Fault, outcome: Outcome) -> None:
         expected = self.expected(fault)
         told = outcome.kind == "refused" and expected in ("error event", "broken")  # before the answer had begun
-        if outcome.kind != expected and not told:
+        elsewhere = self.one_bad and outcome.kind == "whole" and expected == "error event"  # for the same reason
+        if outcome.kind != expected and not (told or elsewhere):
             raise Violation(f"{outcome.kind} where it should be {expected}: {outcome}")
         one = self.kind not in ("cluster", "claude")  # a cluster says what its nodes came to, Claude what it wants
         if outcome.kind == "refused" and one and outcome.status != (fault.status or outcome.status):
             raise Violation(f"status {outcome.status} where it should be {fault.status}: {outcome.said}")
-        if outcome.kind == "whole" and fault.openai == "whole":
+        if outcome.kind == "whole" and (fault.openai == "whole" or self.one_bad):
             _check_content(fault, outcome)
+
+
+async def well(wire: Wire) -> None:
+    await wire.stream(wire.says.answer)
+
+
+def _once(bad: Scenario) -> Scenario:
+    """The first question is for the bad one, all others, wherever they are asked, for one that is well."""
+    left = [bad]
+
+    async def play(wire: Wire) -> None:
+        await (left.pop() if left else well)(wire)
+
+    return play
 
 
 async def asked(url: str, kind: BackendKind, stream: bool = True) -> tuple[Seen, Outcome]:

@@ -12,7 +12,6 @@ connection is seen too.
 import asyncio
 import json
 import random
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -184,11 +183,3 @@ async def _until_left(connection: Connection) -> None:
         if connection.writer.can_write_eof() and not connection.writer.is_closing():
             connection.writer.write_eof()
     await connection.gone()
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port

@@ -1,10 +1,11 @@
 """A node of the cluster in a process of its own, to be killed and started again at the same port."""
 
-import socket
 import subprocess
 import sys
 from types import TracebackType
 from typing import Self
+
+from tests.support.ports import HeldPort
 
 WORDS = 40
 
@@ -60,15 +61,13 @@ class KillableNode:
     """Answers with WORDS words, one after the other. `kill` is SIGKILL."""
 
     def __init__(self) -> None:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port: int = found.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._port = HeldPort()
+        self.url = f"http://127.0.0.1:{self._port.number}"
         self._child: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Returns when it listens."""
-        command = [sys.executable, "-I", "-c", _PROGRAM, str(self.port), str(WORDS)]
+        command = [sys.executable, "-I", "-c", _PROGRAM, str(self._port.number), str(WORDS)]
         self._child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._child.stdout is not None
         assert self._child.stdout.readline() == "listening\n"
@@ -89,3 +88,4 @@ class KillableNode:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
+        self._port.close()

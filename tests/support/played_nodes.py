@@ -64,9 +64,17 @@ class Player:
             await connection.send(whole(200, b"{}"))
 
     async def until(self, path: str, times: int = 1) -> None:
+        """What was asked before, and nobody waited for, counts too."""
         async with asyncio.timeout(SECONDS):
             while times:
                 times -= await self.heard.get() == path
+
+    async def again(self, path: str, times: int) -> None:
+        """So many times from now on. Of probes, one that is under way counts: the second began after now, and is done
+        when the third begins."""
+        while not self.heard.empty():
+            self.heard.get_nowait()
+        await self.until(path, times)
 
 
 @dataclass

@@ -7,7 +7,6 @@ of a start; what runs from there on is `python -m mlx_worker` as it stands. Else
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from mlx_worker.blas import preload_environment
+from tests.support.ports import HeldPort
 
 _LOADING = 60.0
 _LOOK = 0.02
@@ -90,6 +90,19 @@ class Mother:
             assert listening in said, f"no worker at port {port}: {said}"
             return int(next(line for line in said if line.startswith("pid ")).split()[1])
 
+    def wait(self, pid: int) -> None:
+        """Return when a worker that was killed is gone. Raises AssertionError when it stays."""
+        pause = threading.Event()
+        for child in self._children:
+            if child.pid == pid:
+                child.wait(_LOADING)
+                return
+        for _ in range(int(_LOADING / _LOOK)):
+            if not Path(f"/proc/{pid}").exists():
+                return
+            pause.wait(_LOOK)
+        raise AssertionError(f"the worker {pid} outlives its kill")
+
     def close(self) -> None:
         for child in self._children:
             child.kill()
@@ -116,17 +129,15 @@ class WorkerNode:
     """One worker at one address, alive or not. `kill` is SIGKILL; a halted one hangs, its connections open."""
 
     def __init__(self, mother: Mother, model: Path) -> None:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port: int = found.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._port = HeldPort()
+        self.url = f"http://127.0.0.1:{self._port.number}"
         self._mother = mother
         self._model = model
         self._pid: int | None = None
 
     def start(self, model: Path | None = None) -> None:
         """Returns when its model is loaded. model: instead of its own."""
-        self._pid = self._mother.start(self.port, model or self._model)
+        self._pid = self._mother.start(self._port.number, model or self._model)
         pause = threading.Event()
         for _ in range(int(_LOADING / _LOOK)):
             if httpx.get(f"{self.url}/health", trust_env=False, timeout=_LOADING).status_code == 200:
@@ -135,8 +146,15 @@ class WorkerNode:
         raise AssertionError("the worker never got ready")
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
-        self._pid = None
+        """Returns when it is gone, and its port closed."""
+        if self._pid is not None:
+            self._signal(signal.SIGKILL)
+            self._mother.wait(self._pid)
+            self._pid = None
+
+    def close(self) -> None:
+        self.kill()
+        self._port.close()
 
     def halt(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -161,5 +179,5 @@ def worker_nodes(home: Path, model: Path, count: int) -> Iterator[list[WorkerNod
         yield nodes
     finally:
         for node in nodes:
-            node.kill()
+            node.close()
         mother.close()

@@ -88,7 +88,7 @@ async def test_a_node_that_comes_back_as_another_is_never_asked(place: Place, mo
     lying = place.nodes[0]
     async with loaded(backend, 2) as load:
         await load.until(lambda: "whole" in load.outcomes())
-        lying.kill()
+        await asyncio.to_thread(lying.kill)
         await load.until(lambda: not member_of(backend, "n0").health.up)
         await asyncio.to_thread(lying.start, place.models / model)
         await load.until(lambda: member_of(backend, "n0").health.lies)
@@ -97,7 +97,7 @@ async def test_a_node_that_comes_back_as_another_is_never_asked(place: Place, mo
         assert {visit.node for visit in load.visits[visits:]} == {"n1"}
         assert reason in backend.status().nodes[0].reason
         assert f"n0: {reason}" in backend._fleet.why_nobody()
-        lying.kill()
+        await asyncio.to_thread(lying.kill)
         await asyncio.to_thread(lying.start)
         await load.until(lambda: member_of(backend, "n0").health.up)
     assert set(load.outcomes()) <= {"whole", "cut"}
@@ -108,7 +108,7 @@ async def test_all_down_is_told_at_once_and_over_when_one_is_back(place: Place) 
     async with loaded(backend, 0) as load:
         assert (await load.ask(0)).outcome == "whole"
         for node in place.nodes:
-            node.kill()
+            await asyncio.to_thread(node.kill)
         for _ in range(3):
             told = await load.ask(0)
             assert "529" in told.outcome

@@ -13,8 +13,9 @@ from tests.support.chunk_faults import CHUNK_FAULTS
 from tests.support.clients import TOKEN
 from tests.support.fault_scenarios import cut_chunked, trailers
 from tests.support.fault_trials import DEADLINES, KINDS, BackendKind, Trial, asked, backend_of
-from tests.support.faulty_upstream import ANTHROPIC, OPENAI, Cuts, Cutting, faulty_upstream, free_port
+from tests.support.faulty_upstream import ANTHROPIC, OPENAI, Cuts, Cutting, faulty_upstream
 from tests.support.oracle import quiet_log
+from tests.support.ports import HeldPort
 from tests.support.upstream_faults import FAULTS, Fault
 
 ROWS: Sequence[Fault] = (*FAULTS, *CHUNK_FAULTS)
@@ -50,6 +51,16 @@ async def test_what_a_client_that_wants_it_in_one_piece_sees(fault: Fault) -> No
         await Trial("lmstudio", Cuts(), stream=False).run(fault)
 
 
+AT_ONE_NODE = [fault for fault in FAULTS if not fault.large]
+
+
+@pytest.mark.parametrize("fault", AT_ONE_NODE, ids=[fault.name for fault in AT_ONE_NODE])
+async def test_what_a_client_sees_of_a_fault_at_one_node_of_three(fault: Fault) -> None:
+    """Before the first word another node answers; after it there is one error, and it is honest."""
+    with quiet_log():
+        await Trial("cluster", Cuts(), one_bad=True).run(fault)
+
+
 def test_every_fault_of_the_catalogue_has_a_row() -> None:
     """U33 to U40 have parts elsewhere: TLS with the attacks, a restart below."""
     elsewhere = {"U39", "U40"}
@@ -60,12 +71,12 @@ def test_every_fault_of_the_catalogue_has_a_row() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_server_that_was_started_anew_answers_the_next_question(kind: BackendKind, tmp_path: Path) -> None:
     """U40: another process on the same port, after an answer and after one that was cut."""
-    says, port, kinds = ANTHROPIC if kind == "claude" else OPENAI, free_port(), []
-    backend = backend_of(kind, [f"http://127.0.0.1:{port}/v1"], DEADLINES[""], tmp_path)
-    with quiet_log():
+    says, kinds = ANTHROPIC if kind == "claude" else OPENAI, []
+    with quiet_log(), HeldPort() as port:
+        backend = backend_of(kind, [f"http://127.0.0.1:{port.number}/v1"], DEADLINES[""], tmp_path)
         async with serving(backend, TOKEN, drain=0) as address:
             for scenario in (trailers, cut_chunked, trailers):
-                async with faulty_upstream(scenario, says, Cuts(), port=port):
+                async with faulty_upstream(scenario, says, Cuts(), port=port.number):
                     _, outcome = await asked(address.url, kind)
                     kinds.append(outcome.kind)
     assert kinds[::2] == ["whole", "whole"]

@@ -102,7 +102,7 @@ class Cast:
                 environ = {"MLX_CLUSTER_NODES": json.dumps([{"id": "worker", "url": relay.url}])}
                 yield Real(self._stage(), relay, "mlx-cluster", node.url, _some_request_works, environ)
         finally:
-            node.kill()
+            node.close()
 
     def _stage(self) -> Path:
         """Swept."""
