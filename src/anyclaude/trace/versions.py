@@ -5,6 +5,7 @@ does not make everything behind it differ. Diffs are bounded: this is to be read
 """
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -55,10 +56,12 @@ def versions(first: object, second: object, most_lines: int = MOST_LINES, with_s
 
 
 def _parts(body: object, with_session: bool) -> dict[tuple[Part, str], str]:
-    found: dict[tuple[Part, str], str] = {}
     system = _system(mapping(body))
+    found: dict[tuple[Part, str], str] = {}
+    times: Counter[str] = Counter()
     for name, words in _sections(system if with_session else _standing(system)):
-        found["system", _free(name, found)] = words
+        times[name] += 1
+        found["system", f"{name} ({times[name]})" if times[name] > 1 else name] = words
     for tool in mappings(mapping(body).get("tools")):
         found["tool", word(tool_name(tool)) or "?"] = _tool(tool)
     return found
@@ -82,15 +85,6 @@ def _sections(system: Sequence[str]) -> Iterator[tuple[str, str]]:
     for section in split(system):
         name = " > ".join(map(word, section.headings))
         yield name or f"beginning of block {section.block + 1}", section.text.strip("\n")
-
-
-def _free(name: str, found: Mapping[tuple[Part, str], str]) -> str:
-    """Headings may come twice."""
-    number = 2
-    free = name
-    while ("system", free) in found:
-        free, number = f"{name} ({number})", number + 1
-    return free
 
 
 def _tool(tool: Mapping[str, Any]) -> str:
