@@ -26,8 +26,10 @@ _anyclaude() {
     ((depth++))
   done
   [[ " ${COMP_WORDS[*]:1:COMP_CWORD-1} " == *' -- '* ]] && return
-  # `--mode=x` is three words to bash
-  if [[ $word == = ]]; then word=''; elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
+  # `--mode=x` is three words to bash, and one to that of macOS, 3.2
+  if [[ $word == = ]]; then word=''
+  elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}
+  elif [[ $word == --*=* ]]; then before=${word%%=*} word=${word#*=}; fi
   case "$level" in
 @LEVEL_WORDS@
   esac

@@ -113,10 +113,10 @@ def do(steps: Sequence[Step], run: Run, say: Callable[[str], None]) -> None:
         if step.until_it_fails:
             _wait_for_failure(step, run)
             continue
-        say(f"ran {' '.join(step.command)}")
-        ran = run(step.command)
+        ran, words = run(step.command), " ".join(step.command)
         if ran.code and not step.may_fail:
-            raise SetupError(f"`{' '.join(step.command)}` failed ({_short(ran.said)}); see why, then try again")
+            raise SetupError(f"`{words}` failed ({_short(ran.said)}); see why, then try again")
+        say(f"ran {words}")
 
 
 def _wait_for_failure(step: Step, run: Run) -> None:

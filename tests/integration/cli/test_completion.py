@@ -31,6 +31,7 @@ CASES = {
     "anyclaude --mode .": MODE_NAMES,
     "anyclaude --mode =": MODE_NAMES,  # bash makes three words of `--mode=x`
     "anyclaude --mode = cl": "claude",
+    "anyclaude --mode=cl": "claude",  # but that of macOS one
     "anyclaude --port .": "",
     "anyclaude trace sh": "show",
     "anyclaude trace list --js": "--json",
