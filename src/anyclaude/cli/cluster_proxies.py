@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from anyclaude.cli.said import amount, count, mapping, mappings
 from anyclaude.cluster.breaker import State
 
 CLUSTER: Final = "mlx-cluster"
@@ -51,7 +52,7 @@ def together(statuses: Iterable[Mapping[str, Any]]) -> Together:
     found = NOBODY
     for cluster in (cluster for status in statuses for cluster in _clusters(status)):
         nodes = dict(found.nodes)
-        for node in _mappings(cluster.get("nodes")):
+        for node in mappings(cluster.get("nodes")):
             address = node.get("address")
             if isinstance(address, str):
                 nodes[address] = _added(nodes.get(address, ByProxies()), _read(node))
@@ -61,23 +62,23 @@ def together(statuses: Iterable[Mapping[str, Any]]) -> Together:
 
 
 def _clusters(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [one for one in _mappings(status.get("backends")) if one.get("name") == CLUSTER]
+    return [one for one in mappings(status.get("backends")) if one.get("name") == CLUSTER]
 
 
 def _read(node: Mapping[str, Any]) -> ByProxies:
-    lately, first, tokens = (_mapping(node.get(name)) for name in ("lately", "first_token", "tokens"))
+    lately, first, tokens = (mapping(node.get(name)) for name in ("lately", "first_token", "tokens"))
     breaker, reason = node.get("breaker"), node.get("reason")
     return ByProxies(
-        active=_count(node.get("active")),
+        active=count(node.get("active")),
         breaker=breaker if breaker in _WORSE else "",
         reason=reason if isinstance(reason, str) else "",
-        requests=_count(lately.get("requests")),
-        failures=_count(lately.get("failures")),
-        measured=_count(first.get("count")),
-        mean=_seconds(first.get("mean")),
-        p95=_seconds(first.get("p95")),
-        prompt_tokens=_count(tokens.get("prompt")),
-        cached_tokens=_count(tokens.get("cached")),
+        requests=count(lately.get("requests")),
+        failures=count(lately.get("failures")),
+        measured=count(first.get("count")),
+        mean=amount(first.get("mean")),
+        p95=amount(first.get("p95")),
+        prompt_tokens=count(tokens.get("prompt")),
+        cached_tokens=count(tokens.get("cached")),
     )
 
 
@@ -102,22 +103,5 @@ def _rank(breaker: str) -> int:
     return _WORSE.index(breaker) if breaker in _WORSE else -1
 
 
-def _mappings(value: object) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _sum(known: int | None, value: object) -> int | None:
-    more = _count(value) if value is not None else None
-    return known if more is None else (known or 0) + more
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
-def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    return known if value is None else (known or 0) + count(value)

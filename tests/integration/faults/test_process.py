@@ -34,7 +34,10 @@ from tests.support.stub_claude import stub_claude
 
 @dataclass(frozen=True)
 class Ending:
-    """Streams under way, the signals that come one after the other, whether the answers could still finish."""
+    """Streams under way, the signals that come one after the other, whether the answers finish then.
+
+    grace: seconds that they have; no row waits for a minute.
+    """
 
     name: str
     streams: int
@@ -43,22 +46,22 @@ class Ending:
     whole: int
     told: int
     exit_code: int
+    grace: float = 60.0
 
 
 TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 ENDINGS = (
     Ending("P1 SIGTERM, nothing under way", 0, (TERM,), True, 0, 0, 143),
     Ending("P1 SIGTERM, 20 streams that finish", 20, (TERM,), True, 20, 0, 143),
-    Ending("P1 SIGHUP, 20 streams that do not", 20, (HUP,), False, 0, 20, 129),
+    Ending("P1 SIGHUP, 20 streams that do not", 20, (HUP,), False, 0, 20, 129, grace=0.2),
     Ending("P1 SIGHUP twice, as a closed terminal sends it", 1, (HUP, HUP), True, 1, 0, 129),
-    Ending("P2 a second signal does not wait", 1, (INT, TERM), True, 0, 0, 143),
+    Ending("P2 a second signal does not wait", 1, (INT, TERM), False, 0, 0, 143),
 )
 
 
 @pytest.mark.parametrize("row", ENDINGS, ids=lambda row: row.name)
 async def test_told_to_end(row: Ending, tmp_path: Path) -> None:
-    grace = 60.0 if row.finishing else 0.2
-    seen = await drained(tmp_path, row.streams, *row.signals, finishing=row.finishing, grace=grace)
+    seen = await drained(tmp_path, row.streams, *row.signals, finishing=row.finishing, grace=row.grace)
     assert (seen.whole, seen.told, seen.exit_code) == (row.whole, row.told, row.exit_code)
     assert seen.cut == row.streams - row.whole - row.told
     assert (seen.left, seen.said) == (0, "")
@@ -204,9 +207,11 @@ TOLD_TO_PEOPLE = {
     "anyclaude/backends/http.py": "a reset that a server gives as a date",
     "anyclaude/backends/model_list.py": "the age of a file",
     "anyclaude/backends/words_file.py": "the age of a file",
+    "anyclaude/cli/top.py": "for how long a proxy runs, and when a request failed",
     "anyclaude/server/figures.py": "when the proxy began, and when a request failed",
     "anyclaude/server/serve.py": "when the proxy began",
     "anyclaude/trace/folder.py": "the age of a file",
+    "anyclaude/trace/indexed.py": "when it was last wiped, by whichever process",
     "anyclaude/trace/store.py": "when a request came",
     "mlx_worker/prefix_list.py": "when a prefix was used last",
     "mlx_worker/health.py": "when it was looked at",
