@@ -80,7 +80,7 @@ RECORD = mixed(
 RECORDS = st.one_of(RECORD, st.dictionaries(st.text(max_size=5), ANY, max_size=3))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(RECORDS, RECORDS)
 def test_any_record_is_told(record: dict[str, Any], before: dict[str, Any]) -> None:
     assert list(transcript(record))

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anyclaude.trace.waterfall import MEANING, spans
@@ -67,7 +67,6 @@ ODD = st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.floats(), st.i
 AT = st.one_of(ODD, st.floats(0, 5000))
 
 
-@settings(max_examples=100)
 @given(
     timings=st.dictionaries(st.sampled_from([*MOMENTS, "other"]), AT),
     attempts=st.lists(st.one_of(ODD, st.builds(lambda at: {"at_ms": at}, AT)), max_size=4),
