@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,4 +98,5 @@ async def refused(url: str) -> None:
         except OSError:
             return
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):  # it was let in while the port was closed
+            await writer.wait_closed()

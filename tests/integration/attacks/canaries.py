@@ -199,10 +199,18 @@ _COMMANDS: Final = (
 
 async def _commands(account: _Account, environ: Mapping[str, str]) -> Said:
     bare = bare_environment(account.home, **{**environ, "ANYCLAUDE_CLAUDE": account.claude})
-    newest = max(account.home.glob(".anyclaude/traces/*/trace-*.json")).stem.rpartition("-")[2]
+    newest = (await _newest_trace(account)).stem.rpartition("-")[2]
     every = (*_COMMANDS, ("trace", "show", newest))
     ended = await asyncio.gather(*(run([*ANYCLAUDE, *words], bare, account.work, 90) for words in every))
     return {f"anyclaude {' '.join(words)}": one.stdout + one.stderr for words, one in zip(every, ended, strict=True)}
+
+
+async def _newest_trace(account: _Account) -> Path:
+    """Once there is one: they are written by a thread of their own."""
+    async with asyncio.timeout(60):
+        while not (found := list(account.home.glob(".anyclaude/traces/*/trace-*.json"))):  # noqa: ASYNC110 (files)
+            await asyncio.sleep(0.01)
+    return max(found)
 
 
 async def _launches(account: _Account, environ: Mapping[str, str]) -> Said:
@@ -220,7 +228,7 @@ async def _launches(account: _Account, environ: Mapping[str, str]) -> Said:
 
 def _arguments(pid: int) -> Iterator[tuple[int, str]]:
     """Of the process and all below it, where the system tells."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, ProcessLookupError):
         yield pid, Path(f"/proc/{pid}/cmdline").read_text()
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             yield from _arguments(int(child))

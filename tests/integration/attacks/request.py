@@ -8,6 +8,7 @@ and `TOKEN` stand for those of the server under attack, `BEGINNING` for the toke
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -82,7 +83,9 @@ async def sent_to(port: int, token: str, attack: Attack) -> Reply:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
     finally:
-        writer.close()
+        writer.transport.abort()  # what a server that has refused does not read would keep it open
+        with suppress(ConnectionError):
+            await writer.wait_closed()
     return reply
 
 

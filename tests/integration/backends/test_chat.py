@@ -252,7 +252,7 @@ async def test_a_silent_upstream_meets_its_deadline() -> None:
 async def test_an_upstream_that_makes_no_progress_meets_its_deadline(
     fault: Callable[[Connection], Awaitable[None]],
 ) -> None:
-    async with backend_for(fault, QUICK) as backend:
+    async with backend_for(fault, QUICK.model_copy(update={"first_event": 60})) as backend:
         last = (await answer(backend))[-1]
     assert isinstance(last, Failed)
     assert isinstance(last.error, UpstreamTimeout)

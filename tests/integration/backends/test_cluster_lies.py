@@ -117,7 +117,7 @@ async def test_a_node_that_becomes_another(lie: dict[str, Any], reason: str) -> 
     async with fleet_of(odd, well) as fleet:
         await fleet.backend._fleet.ready()
         odd.health |= lie
-        await odd.until("/cache", 2)  # the probe before the last is done
+        await odd.again("/cache", 3)
         before = odd.asked.count(COMPLETIONS)
         await ask_twice_each(fleet)
         assert odd.asked.count(COMPLETIONS) == before
@@ -195,7 +195,7 @@ async def test_a_node_that_loads_is_not_waited_for_while_another_answers() -> No
     async with fleet_of(loading, well) as fleet:
         await fleet.backend._fleet.ready()
         well.health = {**READY, "state": "dead"}  # it is just back, and not believed yet
-        await well.until("/cache", 3)
+        await well.again("/cache", 3)
         await ask(fleet.backend)
         assert loading.asked.count(COMPLETIONS) == 1
 
@@ -204,10 +204,11 @@ async def test_who_waits_at_a_node_that_hangs_goes_elsewhere() -> None:
     hanging, well = Player(), Player()
     async with fleet_of(hanging, well) as fleet:
         await fleet.backend._fleet.ready()
+        hanging.hangs = (COMPLETIONS,)
+        asking = [asyncio.create_task(ask(fleet.backend, f"session {number}")) for number in range(4)]
+        await hanging.until(COMPLETIONS)
         hanging.hangs, hanging.patience = ("/health", COMPLETIONS), 0.1
-        for number in range(4):
-            await ask(fleet.backend, f"session {number}")
-        assert hanging.asked.count(COMPLETIONS) > 0
+        await asyncio.gather(*asking)
         assert well.asked.count(COMPLETIONS) == 4
 
 
@@ -224,7 +225,7 @@ async def test_who_waits_at_the_only_node_waits_on_while_it_is_slow_to_answer_pr
         asking = asyncio.create_task(ask(fleet.backend))
         await slow.until(COMPLETIONS)
         slow.hangs, slow.patience = ("/health",), 0.1
-        await slow.until("/health", 6)
+        await slow.again("/health", 6)
         (member,) = fleet.backend._members
         assert not member.health.up
         let_go.set()

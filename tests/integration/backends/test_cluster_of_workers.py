@@ -183,7 +183,7 @@ async def test_who_is_drained_has_a_successor_that_holds_its_prompts(
         number = int(home[-1])
         drained.add(workers[number].url)
         successor = workers[1 - number]
-        await asyncio.to_thread(successor.until, lambda status: bool(status.cache and status.cache.entries))
+        await asyncio.to_thread(successor.until, _has_warmed)
         after = Notes()
         second = await ask(backend, "b", [{"role": "user", "content": "I am b."}], after)
         assert after.of("route")[0]["to"] != home

@@ -152,7 +152,7 @@ async def test_a_node_that_is_doubted_proves_itself_again(key: SecretStr) -> Non
             await heard.next()
             asked = prover.asked.count(("127.0.0.1", port))
             finder.doubt(finder.nodes[0].node.id)
-            await _until(lambda: prover.asked.count(("127.0.0.1", port)) == asked + 1)
+            await _until(lambda: prover.asked.count(("127.0.0.1", port)) > asked)
 
 
 async def test_the_resolver_of_this_machine() -> None:

@@ -132,7 +132,8 @@ async def test_one_that_keeps_silent_is_left_at_its_deadline() -> None:
     async with SearXNGServer() as server:
         server.hangs()
         error = await failure(SearXNG(server.url, seconds=0.2))
-        await server.asked[0].left.wait()
+        for asked in server.asked:  # none, where this machine took that long to connect
+            await asked.left.wait()
     assert error.message == "SearXNG did not answer within 0.2 seconds"
 
 

@@ -31,11 +31,11 @@ ROWS = 12
 
 @dataclass(frozen=True)
 class Disk:
-    """before, between: what is done to `~/.anyclaude` before the launch, and after the first request."""
+    """before, between: what is done to `~/.anyclaude` before the launch, and once the first trace is there."""
 
     name: str
     before: Callable[[Path], object] = lambda folder: None
-    between: Callable[[Path], object] = lambda folder: None
+    between: Callable[[Path], object] | None = None
     kilobytes: int = 0
     loses: bool = True
 
@@ -82,13 +82,21 @@ async def test_what_a_disk_does_costs_no_answer(disk: Disk, tmp_path: Path) -> N
     async with OpenAIUpstream() as upstream, traced(tmp_path, upstream.url, disk) as (client, started):
         for number in range(ROWS):
             assert (await client.events(system="word " * 5000))[-1]["type"] == "message_stop"
-            if number == 0:
+            if number == 0 and disk.between is not None:
+                await _written(tmp_path)
                 disk.between(tmp_path / ".anyclaude")
         while disk.loses and not await _lost(client):
             pass  # they are written by a thread of their own
         os.kill(started.pid, signal.SIGTERM)
         assert await started.communicate() == (b"", b"")
         assert started.returncode == 143
+
+
+async def _written(home: Path) -> None:
+    """A first trace: whoever takes the folder away meanwhile finds it made again under his hands."""
+    async with asyncio.timeout(60):
+        while not records(home / ".anyclaude"):  # noqa: ASYNC110 (files tell nobody)
+            await asyncio.sleep(0.01)
 
 
 async def _lost(client: Client) -> int:

@@ -330,9 +330,11 @@ def _status_of(worker: Worker) -> int:
 
 
 def _until(ask: Callable[[], httpx.Response], status: int) -> httpx.Response:
-    for _ in range(1000):
+    pause = threading.Event()
+    for _ in range(int(DEADLINE * 50)):
         if (answer := ask()).status_code == status:
             return answer
+        pause.wait(0.02)
     raise AssertionError(f"it never was {status}: {answer.text}")
 
 

@@ -1,5 +1,7 @@
 """Requests that end before their answer does: clients that leave, full queues, prompts that do not fit."""
 
+import json
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from mlx_worker.engine import EngineStatus
@@ -79,9 +80,13 @@ def test_a_client_that_leaves_while_its_answer_is_written(worker: Worker) -> Non
 @pytest.mark.parametrize("moment", ["prefill", "decode"])
 def test_a_client_that_does_not_stream_and_leaves(worker: Worker, moment: str) -> None:
     worker.engine.chunks = threading.Semaphore(0 if moment == "prefill" else 1000)
-    worker.engine.steps = threading.Semaphore(0)
-    with pytest.raises(httpx.ReadTimeout), httpx.Client(base_url=worker.url, trust_env=False, timeout=0.5) as client:
-        client.post("/v1/chat/completions", json={"messages": LONG, "max_tokens": 500})
+    worker.engine.steps = threading.Semaphore(1)
+    body = json.dumps({"messages": LONG, "max_tokens": 500}).encode()
+    host, port = worker.url.removeprefix("http://").split(":")
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((host, int(port)), DEADLINE) as client:
+        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        worker.until(lambda status: status.active == 1 and worker.engine.steps_taken == (moment == "decode"))
     assert worker.engine.cancelled.wait(DEADLINE)
     worker.engine.chunks.release(1000)
     worker.engine.steps.release(1)

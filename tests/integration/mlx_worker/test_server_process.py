@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,11 +40,13 @@ def server_process(
 
 
 def until_ready(client: httpx.Client) -> dict[str, object]:
+    pause = threading.Event()
     for _ in range(DEADLINE * 20):
         answer = client.get("/health")
         if answer.status_code == 200:
             return dict(answer.json())
         assert answer.json()["state"] == "loading", answer.text
+        pause.wait(0.05)
     raise AssertionError("the worker never got ready")
 
 

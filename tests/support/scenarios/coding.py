@@ -7,6 +7,7 @@ import psutil
 
 from tests.support.meeting import Gathering
 from tests.support.openai_upstream import Asked
+from tests.support.pids import until_gone
 from tests.support.scenarios.stage import PROMPT, Part, Stage, begun_anew, kept, say, transcript
 from tests.support.script import Says, Together, calls, reply
 from tests.support.tmux import terminal
@@ -141,6 +142,12 @@ def waiting(work: Path) -> Part:
     }
 
 
+def _sleeping_in(work: Path) -> list[int]:
+    """Other tests may have such a command run at the same time."""
+    every = psutil.process_iter(["cmdline", "cwd"])
+    return [one.pid for one in every if one.info["cmdline"] == ["sleep", "98765"] and one.info["cwd"] == str(work)]
+
+
 async def esc_in_a_tool(stage: Stage) -> None:
     claude = stage.claude(waiting)
     command = claude.command("--dangerously-skip-permissions", *stage.with_tools("Bash", "Read"))
@@ -153,7 +160,7 @@ async def esc_in_a_tool(stage: Stage) -> None:
         await screen.until("Interrupted")
         await say(screen, "Do something else")
         await screen.until("Very well.")
-        assert [one.pid for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", "98765"]] == []
+        await until_gone(*_sleeping_in(claude.work))
     first, second = stage.asked
     assert kept(first, second)
     assert second.tool_calls()[0]["arguments"]["command"].endswith("begun; sleep 98765")
