@@ -148,7 +148,7 @@ class TraceIndex:
         rows = self._rows.rows(_PROMPTS, [most])
         return [
             PromptRow(prompt, _names(clients), _names(models), _names(roles), *rest)
-            for prompt, clients, models, roles, *rest in rows
+            for _, prompt, clients, models, roles, *rest in rows
         ]
 
     def read(self, turn: Turn) -> dict[str, Any] | None:
@@ -206,7 +206,9 @@ SELECT marked, turns.* FROM (
 ) AS hit JOIN turns ON turns.key = hit.key ORDER BY turns.key DESC
 """
 _PROMPTS: Final = """
-SELECT prompt, json_group_array(DISTINCT client), json_group_array(DISTINCT asked), json_group_array(DISTINCT role),
-  min(at), max(at) AS last, count(*), prompt_bytes, id
-FROM turns WHERE prompt <> '' GROUP BY prompt ORDER BY last DESC LIMIT ?
+SELECT found.*, turns.prompt_bytes, turns.id FROM (
+  SELECT max(key) AS key, prompt, json_group_array(DISTINCT client), json_group_array(DISTINCT asked),
+    json_group_array(DISTINCT role), min(at), max(at), count(*)
+  FROM turns WHERE prompt <> '' GROUP BY prompt ORDER BY key DESC LIMIT ?
+) AS found JOIN turns ON turns.key = found.key ORDER BY turns.key DESC
 """

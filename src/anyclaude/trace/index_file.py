@@ -14,15 +14,13 @@ from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 from anyclaude.errors import SetupError
 from anyclaude.trace.folder import open_traces
 from anyclaude.trace.turn import Turn
 
 NAME: Final = "index.sqlite3"
-VERSION: Final = 1
-"""Of what stands below, and of what `turn_of` and `words_of` make of a record."""
-
 WAIT: Final = 10.0
 """Seconds that another viewer may hold the index. It does so for a fraction of one."""
 
@@ -34,8 +32,10 @@ values_of: Final = attrgetter(*_COLUMNS)
 INSERT_TURN: Final = f"INSERT INTO turns VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608 (nothing but marks)
 """Its key, then what is in it. Rows of `turns` come in the same order."""
 
-_SCHEMA: Final = f"""
-BEGIN IMMEDIATE;
+_MEANING: Final = 1
+"""Counts how often `turn_of` or `words_of` came to make something else of a record."""
+
+_TABLES: Final = f"""
 CREATE TABLE IF NOT EXISTS files (file TEXT PRIMARY KEY, size, changed, key) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS turns (key INTEGER PRIMARY KEY, {", ".join(_COLUMNS)});
 CREATE INDEX IF NOT EXISTS turns_of_session ON turns (session, key);
@@ -43,9 +43,12 @@ CREATE INDEX IF NOT EXISTS turns_by_id ON turns (id, key);
 CREATE TABLE IF NOT EXISTS wiped (key INTEGER PRIMARY KEY, at, due);
 INSERT OR IGNORE INTO wiped VALUES (1, 0, 0);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (said, tokenize = "unicode61 remove_diacritics 2");
-PRAGMA user_version = {VERSION};
-COMMIT;
 """  # noqa: S608 (nothing but our own names)
+
+VERSION: Final = crc32(f"{_MEANING}{_TABLES}".encode()) >> 1
+"""Of the tables and what is in them; SQLite keeps 31 bits of it."""
+
+_SCHEMA: Final = f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;"
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _BROKEN: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA})
 
