@@ -16,6 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from anyclaude.errors import Forbidden, InvalidRequest, RequestTooLarge, Unauthorized
+from anyclaude.wire.loopback import is_from_elsewhere, names_us
 
 PRECONNECT: Final = ("/", "/v1", "/api/hello")
 """Where Claude Code's first HEAD goes: the base URL (2.1.197), or this path (2.1.330)."""
@@ -26,7 +27,6 @@ TOKEN_HEADER: Final = "x-anyclaude-token"  # noqa: S105
 _JSON_ONLY: Final = frozenset(
     f"{prefix}/messages{path}" for prefix in ("/v1", "/v1/v1") for path in ("", "/count_tokens")
 )
-_LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +92,12 @@ def _bearer(value: str) -> str:
 
 
 def _check_host(request: web.Request) -> None:
-    """The header and the target must both name this machine, with our port: a page's own name fails here."""
-    allowed = {f"{name}:{_port(request)}" for name in _LOCAL_NAMES}
-    named = [host.lower() for host in request.headers.getall("Host", [])]
-    if len(named) != 1 or named[0] not in allowed or request.host.lower() not in allowed:
+    if not names_us(request.headers.getall("Host", []), request.host, _port(request)):
         raise Forbidden("the Host header must name this proxy's own loopback address and port")
 
 
 def _check_origin(request: web.Request) -> None:
-    if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") not in (
-        "none",
-        "same-origin",
-    ):
+    if is_from_elsewhere(request.headers):
         raise Forbidden("requests from web pages are refused")
 
 
