@@ -76,8 +76,8 @@ hooks: ## let git run the checks before commits and pushes
 	git config core.hooksPath .githooks
 
 lock: $(UV) ## write the requirements files anew
-	$(COMPILE) --upgrade pyproject.toml --extra worker --group build -o requirements/run.txt
-	$(COMPILE) --upgrade pyproject.toml --extra worker --group build --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --extra ui --extra worker --group build -o requirements/run.txt
+	$(COMPILE) --upgrade pyproject.toml --extra ui --extra worker --group build --group dev -c requirements/run.txt -o requirements/dev.txt
 	echo 'uv==0.13.9' | $(COMPILE) - -o requirements/lock.txt
 	echo "mkl>=2026; sys_platform == 'linux' and platform_machine == 'x86_64'" | $(COMPILE) --upgrade - -o requirements/blas.txt
 
