@@ -35,6 +35,7 @@ FLAGS: Final = (
     Flag("--model", "NAME", "launch", "the upstream's name of the model (default: what is loaded)"),
     Flag("--port", "N", "launch", "port of the proxy on 127.0.0.1; 0, the default, is a free one"),
     Flag("--proxy-only", None, "launch", "no claude: print two export lines and serve until Ctrl-C"),
+    Flag("--ui", None, "launch", "sessions and turns in a browser: its address is printed, and traces are kept"),
     Flag("--full-tools", None, "launch", "all of Claude Code's tools, even when the model's window is small for them"),
     Flag(
         "--stable-prompt",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 from pydantic import SecretStr
@@ -22,6 +22,7 @@ from anyclaude.cli.logs import keep_quiet, open_log
 from anyclaude.cli.model_test import try_model
 from anyclaude.cli.output import Terminal
 from anyclaude.cli.show_config import table
+from anyclaude.cli.viewing import part
 from anyclaude.config.load import Resolved, resolve
 from anyclaude.config.model import Settings
 from anyclaude.config.schema import schema_text
@@ -129,9 +130,17 @@ def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int
         launched = Launched(settings.mode, settings.home, secrets_of(settings, os.environ))
         parts = Parts(
             partial(open_router, read_pdf=PdfReading().text_of),
-            partial(serving, recording=recording, launched=launched),
+            partial(serving, recording=recording, launched=launched, pages=_pages(settings)),
         )
         return runner.run(session(settings, claude_args, dict(os.environ), screen, parts))
+
+
+def _pages(settings: Settings) -> Any:
+    """Those of the proxy; None where nobody wants them. Raises SetupError where what they need is not installed."""
+    if not settings.ui:
+        return None
+    opens = part("access").page_token(launch_token(settings))
+    return part("app").create_viewer(settings.home, opens)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ VARIABLES: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "ANYCLAUDE_TITLES": (("titles",),),
     "ANYCLAUDE_KEEP_OWN_WORDS": (("keep_own_words",),),
     "ANYCLAUDE_STATUS_LINE": (("status_line",),),
+    "ANYCLAUDE_UI": (("ui",),),
     "PROXY_ONLY": (("proxy_only",),),
     "LMSTUDIO_URL": (("backends", "lmstudio", "url"),),
     "LMSTUDIO_MODEL": (("backends", "lmstudio", "model"),),
@@ -79,6 +80,7 @@ FLAGS: Final[Mapping[str, tuple[FieldPath, ...]]] = {
     "port": (("port",),),
     "model": (("model",),),
     "proxy-only": (("proxy_only",),),
+    "ui": (("ui",),),
     "full-tools": (("full_tools",),),
     "stable-prompt": _STABLE_PROMPT,
 }

@@ -79,6 +79,7 @@ class ProfileChange(Frozen):
 
 class Settings(Frozen):
     """model: in place of the chosen backend's own. debug: 0 to 3; None: 3 where traces are kept by default, else 0.
+    ui: the proxy shows sessions and turns in a browser.
 
     keep_own_words: what Claude Code changes in the models' calls is kept in `home`, so that the prompt of a session
     stays the same behind a new start. status_line: ours below Claude Code's prompt, where the person has none.
@@ -89,6 +90,7 @@ class Settings(Frozen):
     model: str | None = None
     auth_token: SecretStr | None = None
     proxy_only: bool = False
+    ui: bool = False
     full_tools: bool = False
     skip_setup_check: bool = False
     titles: Titles = "model"
@@ -105,7 +107,9 @@ class Settings(Frozen):
 
     @property
     def debug_level(self) -> int:
-        """0 to 3. Claude and OpenRouter are looked at to learn from them, so there everything is kept by default."""
+        """0 to 3. Claude and OpenRouter are looked at to learn from them, and who wants the pages wants to see
+        something, so there everything is kept by default.
+        """
         if self.debug is not None:
             return self.debug
-        return 3 if self.mode in ("claude", "openrouter") else 0
+        return 3 if self.ui or self.mode in ("claude", "openrouter") else 0

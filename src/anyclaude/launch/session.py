@@ -40,6 +40,9 @@ class Address(Protocol):
     @property
     def url(self) -> str: ...
 
+    @property
+    def pages(self) -> str: ...
+
 
 class Serving(Protocol):
     """The proxy: entering returns once it accepts, leaving drains it."""
@@ -90,6 +93,8 @@ class _Session:
             launch = self._fitted(model) if program else None
             serving = self.parts.serving(backend, token, port=self.settings.port)
             address = await open_parts.enter_async_context(serving)
+            if address.pages:
+                self.screen.say(f"sessions and turns are shown at {address.pages}")
             if program is None or launch is None:
                 self.screen.exports(self._exports(address.url, token))
                 return await _until_signal()

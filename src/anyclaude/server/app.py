@@ -46,6 +46,7 @@ from anyclaude.server.recorded import recorded
 from anyclaude.server.status import PATH, SESSION_PATH
 from anyclaude.trace.record import NoRecording, Recording
 from anyclaude.trace.redact import Redactor
+from anyclaude.viewer.access import PREFIX
 from anyclaude.wire.json import encode
 
 LARGEST_REQUEST: Final = 64 * 1024 * 1024
@@ -79,10 +80,12 @@ def create_app(
     recording: Recording | None = None,
     launched: Launched = UNKNOWN,
     patience: Patience = PATIENT,
+    pages: web.Application | None = None,
 ) -> web.Application:
     """The proxy in front of one backend. Every request must carry the token.
 
     silence: seconds without a word to the client before a sign of life. recording: where traces go; None: nowhere.
+    pages: `viewer.app`; None: this proxy shows none.
     """
     app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[recorded, _answered])
     app[ROUTER] = alone(backend)
@@ -104,6 +107,8 @@ def create_app(
         app.router.add_get(f"{prefix}/models/{{id:.+}}", endpoints.model, allow_head=False)
     for others in ("/v1/{path:.*}", "/api/{path:.*}"):
         app.router.add_route("*", others, passthrough.relay_other)
+    if pages is not None:
+        app.add_subapp(PREFIX, pages)
     return app
 
 
@@ -120,7 +125,8 @@ async def _answered(request: web.Request, handler: _Next) -> web.StreamResponse:
     """Check, answer, and turn whatever is raised into Anthropic's error shape. A cancel passes through."""
     request[REQUEST_ID] = f"req_{secrets.token_hex(12)}"
     try:
-        request.app[GUARDS].check(request)
+        if not _is_page(request):
+            request.app[GUARDS].check(request)
         with request.app[DRAIN].tracked():
             response = await handler(request)
     except AnyclaudeError as error:
@@ -143,6 +149,11 @@ async def _answered(request: web.Request, handler: _Next) -> web.StreamResponse:
     if not response.prepared:
         response.headers["request-id"] = request[REQUEST_ID]
     return response
+
+
+def _is_page(request: web.Request) -> bool:
+    """Whether it goes to the application of the pages, which has guards of its own."""
+    return len(request.match_info.apps) > 1
 
 
 def _refusal(request: web.Request, error: AnyclaudeError) -> web.Response:

@@ -19,6 +19,8 @@ from anyclaude.server.app import UNKNOWN, Launched, create_app
 from anyclaude.server.connections import PATIENT, Patience, Runner
 from anyclaude.server.keys import DRAIN
 from anyclaude.trace.record import Recording
+from anyclaude.viewer.access import address as page_address
+from anyclaude.viewer.access import page_token
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +30,10 @@ _BY_THE_CLIENT = (ConnectionError, HttpProcessingError, web.RequestPayloadError)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the proxy listens."""
+    """Where the proxy listens. pages: where a person finds what it records, the token included; empty: nowhere."""
 
     port: int
+    pages: str = ""
 
     @property
     def url(self) -> str:
@@ -47,16 +50,17 @@ async def serving(
     recording: Recording | None = None,
     launched: Launched = UNKNOWN,
     patience: Patience = PATIENT,
+    pages: web.Application | None = None,
 ) -> AsyncIterator[Address]:
     """Serve the backend on loopback for as long as the block lasts.
 
     port: 0 takes a free one. drain: seconds that answers under way get to finish when the block is left; after
-    them they end in an error. recording: where traces go. patience: with clients. The backend is closed in the end.
-    While it serves, and no longer, others of this person's programs find it, if `launched` says where. Raises
-    SetupError when the port is taken.
+    them they end in an error. recording: where traces go. patience: with clients. pages: `viewer.app`, shown beside.
+    The backend is closed in the end. While it serves, and no longer, others of this person's programs find it, if
+    `launched` says where. Raises SetupError when the port is taken.
     """
     logging.getLogger("aiohttp.server").addFilter(_in_one_line)
-    app = create_app(backend, token, recording=recording, launched=launched, patience=patience)
+    app = create_app(backend, token, recording=recording, launched=launched, patience=patience, pages=pages)
     runner = Runner(
         app,
         patience,
@@ -68,7 +72,8 @@ async def serving(
     try:
         listener = _bind(port)
         await web.SockSite(runner, listener).start()
-        address = Address(listener.getsockname()[1])
+        port = listener.getsockname()[1]
+        address = Address(port, page_address(port, page_token(token)) if pages is not None else "")
         log.info("listening on %s", address.url)
         with _findable(launched, address, token):
             yield address
