@@ -1,4 +1,4 @@
-"""`anyclaude trace`: past requests, to be listed, read, compared and asked again.
+"""`anyclaude trace`: past requests, to be listed, searched, read, compared, taken away and asked again.
 
 What models and tools wrote is printed as `rich.text.Text`, which is never taken for markup.
 """
@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -18,6 +19,8 @@ from anyclaude.cli.folders import folders
 from anyclaude.cli.output import say
 from anyclaude.cli.subcommand import Parser, Screen, ended
 from anyclaude.cli.trace_list import table
+from anyclaude.cli.trace_serve import SERVE, add_serve
+from anyclaude.cli.trace_sessions import NO_TRACES, export, search, sessions
 from anyclaude.config.load import resolve
 from anyclaude.config.model import MODES, Settings
 from anyclaude.trace.archive import find, newest
@@ -42,10 +45,22 @@ _ABOUT: Final = (
 _EXAMPLES: Final = (
     ("anyclaude trace list -n 50", "the newest 50"),
     ("anyclaude trace show last", "the newest one, to read"),
+    ("anyclaude trace sessions", "the newest sessions"),
+    ("anyclaude trace search 'no such file' main.py", "where that was said, by anybody"),
+    ("anyclaude trace export last -o session.md", "to read it elsewhere"),
     ("anyclaude trace diff 4f2c 91ab", "where the prompts of two part"),
     ("anyclaude trace replay last --mode=openrouter", "the same, asked of another"),
 )
 _DIFF: Final = "The first byte in which two prompts differ, and the block that it is in. Exit code 1 when they do."
+_SESSIONS: Final = "The newest sessions, one line for each: what it began with, and what it took."
+_SEARCH: Final = (
+    "Where words were said: by the person, by the model, in calls of tools and in results. A word finds those that "
+    "begin with it, an argument of several words just these. The newest come first. Exit code 1 when nothing is found."
+)
+_EXPORT: Final = (
+    "A session as Markdown to read, with long results of tools cut, or as JSON with all of it. Secrets were taken out "
+    "when it was recorded; prompts and code are in it as they were."
+)
 _REPLAY: Final = (
     "Ask a recorded request again, through the settings of a launch from this directory, and say what differs from the "
     "recorded answer. No tool is run. Exit code 1 when the answer does not come whole."
@@ -94,12 +109,30 @@ def parser() -> Parser:
     )
     showing.add_argument("trace", metavar="TRACE", help=_WANTED)
     showing.set_defaults(do=_show)
+    _add_sessions(commands)
     comparing = commands.add_parser("diff", help="where two prompts begin to differ", about=_DIFF)
     comparing.add_argument("first", metavar="TRACE", help=_WANTED)
     comparing.add_argument("second", metavar="TRACE", help="another")
     comparing.set_defaults(do=_diff)
     _add_replay(commands.add_parser("replay", help="ask a recorded request again, of any backend", about=_REPLAY))
+    add_serve(commands.add_parser("serve", help="sessions and turns in a browser", about=SERVE))
     return top
+
+
+def _add_sessions(commands: Any) -> None:
+    listing = commands.add_parser("sessions", help="the newest sessions", about=_SESSIONS)
+    listing.set_defaults(do=sessions)
+    searching = commands.add_parser("search", help="where words were said", about=_SEARCH)
+    searching.add_argument("text", metavar="TEXT", nargs="+", help="words, all of which must be there")
+    searching.set_defaults(do=search)
+    for asking in (listing, searching):
+        asking.add_argument("-n", type=_count, default=20, help="how many (20)")
+        asking.add_argument("--json", action="store_true", help="one JSON object a line")
+    exporting = commands.add_parser("export", help="a session as Markdown or JSON", about=_EXPORT)
+    exporting.add_argument("session", metavar="SESSION", help="an id or the beginning of one, or `last`")
+    exporting.add_argument("--format", choices=("markdown", "json"), default="markdown", help="markdown is the default")
+    exporting.add_argument("-o", "--output", metavar="FILE", type=Path, help="in place of standard output")
+    exporting.set_defaults(do=export)
 
 
 def _count(text: str) -> int:
@@ -126,7 +159,7 @@ def _list(given: argparse.Namespace, settings: Settings, console: Console) -> in
             print(json.dumps({**asdict(row), "file": str(path)}))
         return ExitCode.DONE
     if not rows:
-        console.print("no traces yet: they are kept at debug level 3 (ANYCLAUDE_DEBUG=3)")
+        console.print(NO_TRACES)
         return ExitCode.DONE
     console.print(table([row for _, row in rows], console.width))
     return ExitCode.DONE
