@@ -4,9 +4,11 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from anyclaude.cli.folders import folders
+from anyclaude.cli.output import plain
 from anyclaude.cli.service_set import set_up
 from anyclaude.cli.service_told import installed, masked, next_step, sentence
 from anyclaude.cli.subcommand import Parser, Screen, ended
@@ -52,7 +54,7 @@ _ABOUT: Final = (
 _INSTALL: Final = (
     "Install a service, or change one: what the environment here sets (MLX_..., ANYCLAUDE_..., keys) goes to a file "
     "for you alone, ~/.anyclaude/services/NAME.env; what is not set here stays as it was there. Flags of the program "
-    "itself come after `--`."
+    "itself come after `--`, all of them each time."
 )
 _EXAMPLES: Final = (
     ("anyclaude service install worker", "a model, after every login"),
@@ -65,10 +67,8 @@ _EXAMPLES: Final = (
 
 def run(argv: Sequence[str]) -> int:
     """Do what `anyclaude service ARGV` asks, and return the exit code."""
-    words = [*argv]
-    flags = words[words.index("--") + 1 :] if "--" in words else []
-    ours = words[: words.index("--")] if "--" in words else words
-    return ended(parser(), ours, lambda given, screen: _done(given, flags, screen))
+    ours = [*takewhile(lambda word: word != "--", argv)]
+    return ended(parser(), ours, lambda given, screen: _done(given, argv[len(ours) + 1 :], screen))
 
 
 def parser() -> Parser:
@@ -141,7 +141,7 @@ def _tell(service: Service, system: System, screen: Screen) -> bool:
         _say(screen, f"  file  {path}")
     if state.known:
         for line in run_command(system.log(service, SHOWN, False)).said.splitlines()[-SHOWN:]:
-            _say(screen, f"  log   {line}")
+            _say(screen, f"  log   {plain(line)}")
     if step := next_step(service, system, state):
         _say(screen, f"  next  {step}")
     return state.running
