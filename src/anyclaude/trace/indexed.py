@@ -16,6 +16,7 @@ from typing import Final
 from anyclaude.errors import AnyclaudeError
 from anyclaude.trace.files import Stamp, listed, record_in
 from anyclaude.trace.index_file import INSERT_TURN, IndexFile, values_of
+from anyclaude.trace.search import indexed_text
 from anyclaude.trace.turn import Turn, turn_of
 from anyclaude.trace.words import words_of
 
@@ -102,7 +103,7 @@ def _keep(read: Sequence[_Read], on: sqlite3.Connection) -> None:
         on.execute("INSERT INTO files VALUES (?, ?, ?, ?)", [each.file, *each.stamp, key])
         if each.turn is not None:
             on.execute(INSERT_TURN, [key, *values_of(each.turn)])
-            on.execute("INSERT INTO words (rowid, said) VALUES (?, ?)", [key, each.words])
+            on.execute("INSERT INTO words (rowid, said) VALUES (?, ?)", [key, indexed_text(each.words)])
 
 
 def _forget(files: Sequence[str], on: sqlite3.Connection) -> None:

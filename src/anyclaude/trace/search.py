@@ -10,8 +10,17 @@ MARKS: Final = ("\x02", "\x03")
 
 _TERM: Final = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
+_APART: Final = "\u200b"
+_UNSPACED: Final = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])")
+"""Characters of Chinese and Japanese, which have no spaces between words: the index takes each as one."""
+
 Excerpt = tuple[tuple[str, bool], ...]
 """Text in pieces, in order, and whether each is what was looked for."""
+
+
+def indexed_text(text: str) -> str:
+    """A text as the index takes it, in which every word can be found."""
+    return _UNSPACED.sub(rf"{_APART}\1{_APART}", text)
 
 
 def question(typed: str) -> str | None:
@@ -24,12 +33,12 @@ def question(typed: str) -> str | None:
         text = phrase or beginning
         if any(map(str.isalnum, text)):
             terms.append(f'"{text}"' if phrase else f'"{text}"*')
-    return " ".join(terms).replace("\0", " ") or None
+    return indexed_text(" ".join(terms).replace("\0", " ")) or None
 
 
 def excerpt_of(marked: str) -> Excerpt:
     """The pieces of a text in which what was found stands between marks."""
-    first, *rest = marked.split(MARKS[0])
+    first, *rest = marked.replace(_APART, "").split(MARKS[0])
     pieces = [(first, False)]
     for piece in rest:
         found, _, behind = piece.partition(MARKS[1])

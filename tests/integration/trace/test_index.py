@@ -74,6 +74,30 @@ def test_what_the_store_writes_is_found(tmp_path: Path, index: TraceIndex) -> No
     assert record["id"] == "req_0"
 
 
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("timeout", "timeout"),
+        ("TIME", "timeout"),
+        ("resume", "Résumé"),
+        ("parse_arg", "parse_args"),
+        ('"parse args"', "parse_args"),
+        ("src/main.p", "src/main.py"),
+        ("修复", "修复"),
+        ("这个错误", "这个错误"),
+        ("テスト", "テスト"),
+        ("코드", "코드를"),
+    ],
+)
+def test_words_of_any_language(tmp_path: Path, index: TraceIndex, typed: str, found: str) -> None:
+    write(tmp_path, 1, "a timeout in Résumé: parse_args() of src/main.py, 请修复这个错误, このテストを直す, 코드를")
+    write(tmp_path, 2, "这里错, parse the args, out at noon")
+    index.refresh(PATIENT)
+    (hit,) = index.search(typed)
+    assert "parse_args() of src/main.py, 请修复" in "".join(text for text, _ in hit.excerpt)
+    assert "".join(text for text, is_found in hit.excerpt if is_found) == found
+
+
 def test_sessions_agents_and_turns(tmp_path: Path, index: TraceIndex) -> None:
     asked = [("a", None), ("a", "x"), ("b", None), ("a", "x"), ("a", "y"), (None, None), ("a", None)]
     for number, (session, agent) in enumerate(asked):
