@@ -51,6 +51,13 @@ def test_a_few_cancels_are_timed_at_every_moment() -> None:
     ]
 
 
+def test_an_index_of_a_few_traces_is_measured() -> None:
+    ended = bench("--traces", "20", script="traces.py")
+    figures = json.loads(ended.stdout)
+    assert figures["traces"] == 20
+    assert figures["traces_mb"] > figures["index_mb"] > 0
+
+
 @pytest.mark.timeout(300)
 def test_strategies_are_measured_on_real_workers() -> None:
     small = ["--sessions", "2", "--turns", "2", "--size", "0.06", "--arrivals", "0", "--thinking", "0"]
