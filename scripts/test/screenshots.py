@@ -46,7 +46,7 @@ def _figures(started: Browser, address: str) -> None:
         page.goto(address)
         _session(page)
         page.screenshot(path=FIGURES / "session.png")
-    with visiting(started, 1100, 880, dark=True) as context:
+    with visiting(started, 1100, 1010, dark=True) as context:
         page = context.new_page()
         page.goto(address)
         _session(page)

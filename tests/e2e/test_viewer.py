@@ -60,7 +60,7 @@ def test_from_the_list_to_a_slow_turn_by_mouse(page: Page, address: str) -> None
     page.get_by_text("The tide table is an hour late").click()
     expect(page.get_by_role("heading", name="The tide table is an hour late")).to_be_visible()
     expect(page.locator("svg.bars")).to_have_count(3)
-    page.get_by_role("link", name="main 7").click()
+    page.get_by_role("link", name="main (7)").click()
     page.get_by_role("row", name=re.compile("changed")).click()
     expect(page.locator(".said-by.answer")).to_contain_text("Bash")
     page.get_by_role("link", name="Why this long").click()

@@ -1,6 +1,7 @@
 """The one thread that looks at traces: files and SQLite keep no event loop waiting, least of all a proxy's."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,9 @@ MOST_WAITING: Final = 16
 _LOOKING: Final = 1.0
 """Seconds for which new traces are looked for before a page is made; what is left then is for the next one."""
 
+_FRESH: Final = 1.0
+"""Seconds for which what was found counts as all there is: a page's pictures are asked for right behind it."""
+
 T = TypeVar("T")
 
 
@@ -26,6 +30,8 @@ class Desk:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._index: TraceIndex | None = None
+        self._unread = 0
+        self._refreshed = float("-inf")
         self._asked: set[Future[Any]] = set()
         self._thread = ThreadPoolExecutor(1, "pages")
 
@@ -54,4 +60,7 @@ class Desk:
     def _looked(self, look: Callable[[TraceIndex, int], T]) -> T:
         if self._index is None:
             self._index = TraceIndex(self._home).__enter__()
-        return look(self._index, self._index.refresh(_LOOKING))
+        if time.monotonic() - self._refreshed > _FRESH:
+            self._unread = self._index.refresh(_LOOKING)
+            self._refreshed = time.monotonic()
+        return look(self._index, self._unread)

@@ -30,7 +30,8 @@ def difference(asked: Asked) -> Page:
     """What came, went and changed from one to another."""
     first, _, before = _of(asked, asked.query.get("first", ""))
     second, _, after = _of(asked, asked.query.get("second", ""))
-    return Page("difference", {"first": first, "second": second, "changes": versions(before, after, with_session=False)})
+    changes = versions(before, after, with_session=False)
+    return Page("difference", {"first": first, "second": second, "changes": changes})
 
 
 def _of(asked: Asked, prompt: str) -> tuple[PromptRow, Turn, Mapping[str, Any]]:

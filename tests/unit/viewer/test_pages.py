@@ -66,7 +66,7 @@ def test_a_session_tells_its_agents_apart(tmp_path: Path, index: TraceIndex) -> 
     summer_time(tmp_path)
     session = _only(index, "tide table")
     whole = _html(index, pages.session, session=session)
-    assert all(chip in whole for chip in ("all 10", "main 7", "subagent 1 2", "titles, summaries 1"))
+    assert all(chip in whole for chip in ("all (10)", "main (7)", "subagent 1 (2)", "titles, summaries (1)"))
     assert whole.count('class="chart"') == 3  # a local model has no price
     assert _html(index, pages.session, {"thread": "agent:a1f3c2"}, session=session).count("<tr data-row>") == 2
 
