@@ -1,10 +1,10 @@
 """Install a built wheel as people do, each time into an empty place, and use what comes of it.
 
-    python scripts/release/try_install.py dist/*.whl [--ways pip,worker,pipx,uv] [--python python3.12]
+    python scripts/release/try_install.py dist/*.whl [--ways pip,extras,pipx,uv] [--python python3.12]
 
-pip: the proxy alone in a fresh environment. worker: with the worker's packages. pipx, uv: `pipx install`, `uv tool
-install`; where one is not on PATH it is put into a temporary environment first. Packages come from where pip is set to
-get them. One line for each way, `ok` or what went wrong; the exit code is 1 when one does not work.
+pip: the proxy alone in a fresh environment. extras: with what the worker and the pages need. pipx, uv: `pipx install`,
+`uv tool install`; where one is not on PATH it is put into a temporary environment first. Packages come from where pip
+is set to get them. One line for each way, `ok` or what went wrong; the exit code is 1 when one does not work.
 """
 
 import argparse
@@ -20,11 +20,9 @@ from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.support.installed import MISSING_WORKER, Installed
+from tests.support.installed import LACKING, Installed, behind_extras
 
 DEADLINE: Final = 900.0  # seconds for an installation; the worker's packages are large
-EXTRAS: Final = ("mlx_worker.",)
-"""Modules that may lack a package in an installation without extras."""
 
 
 def with_pip(wheel: Path, folder: Path, python: str, extra: str = "") -> Path:
@@ -33,8 +31,8 @@ def with_pip(wheel: Path, folder: Path, python: str, extra: str = "") -> Path:
     return folder / "venv/bin"
 
 
-def with_worker(wheel: Path, folder: Path, python: str) -> Path:
-    return with_pip(wheel, folder, python, "[worker]")
+def with_extras(wheel: Path, folder: Path, python: str) -> Path:
+    return with_pip(wheel, folder, python, "[ui,worker]")
 
 
 def with_pipx(wheel: Path, folder: Path, python: str) -> Path:
@@ -51,7 +49,7 @@ def with_uv(wheel: Path, folder: Path, python: str) -> Path:
 
 WAYS: Final[Mapping[str, Callable[[Path, Path, str], Path]]] = {
     "pip": with_pip,
-    "worker": with_worker,
+    "extras": with_extras,
     "pipx": with_pipx,
     "uv": with_uv,
 }
@@ -86,15 +84,14 @@ def used(way: str, installed: Installed, version: str) -> None:
     assert "claude" in installed.run("anyclaude", "--check-setup").stdout
     assert asyncio.run(installed.answers()) == "Installed and well."
     failing = installed.failing_modules()
-    helped = installed.run("mlx_worker", "--help")
-    if way == "worker":
+    if way == "extras":
         assert not failing, failing
-        assert helped.stdout.startswith("usage: mlx_worker"), helped.stderr
+        assert installed.run("mlx_worker", "--help").stdout.startswith("usage: mlx_worker")
     else:
-        assert all(name.startswith(EXTRAS) for name in failing), failing
-        assert (helped.returncode, MISSING_WORKER in helped.stderr) == (2, True), helped.stderr
-        launched = installed.run("anyclaude", "--mode=mlx-cluster", "--proxy-only")
-        assert (launched.returncode, MISSING_WORKER in launched.stderr) == (2, True), launched.stderr
+        assert failing == behind_extras(failing), failing
+        for command, missing in LACKING.items():
+            ended = installed.run(*command)
+            assert (ended.returncode, missing in ended.stderr) == (2, True), (command, ended.stderr)
 
 
 def main() -> int:

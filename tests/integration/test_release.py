@@ -10,10 +10,11 @@ from scripts.release.artefacts import files_of_wheel
 
 from anyclaude import __version__
 from tests.support.children import REPOSITORY
-from tests.support.installed import MISSING_WORKER, Installed
+from tests.support.installed import LACKING, Installed, behind_extras
 
-EXTRA: Final = ("fastapi", "huggingface_hub", "llguidance", "mlx", "mlx_lm", "numpy", "psutil", "starlette", "uvicorn")
-"""What comes with the worker's packages alone."""
+WORKER: Final = ("fastapi", "huggingface_hub", "llguidance", "mlx", "mlx_lm", "numpy", "psutil", "starlette", "uvicorn")
+EXTRAS: Final = ("jinja2", *WORKER)
+"""Packages that come with an extra alone."""
 
 pytestmark = pytest.mark.skipif(not (REPOSITORY / ".git").exists(), reason="a release is made of commits")
 
@@ -56,10 +57,10 @@ def test_its_commands_run(installed: Installed) -> None:
     assert (installed.folder / "mlx_worker").stat().st_mode & 0o100
 
 
-def test_all_but_the_worker_loads_without_its_packages(installed: Installed) -> None:
-    failing = installed.failing_modules(without=EXTRA)
-    assert "mlx_worker.app" in failing
-    assert {name for name in failing if not name.startswith("mlx_worker.")} == set()
+def test_only_what_is_behind_an_extra_needs_its_packages(installed: Installed) -> None:
+    failing = installed.failing_modules(without=EXTRAS)
+    assert {"mlx_worker.app", "anyclaude.viewer.looks"} <= set(failing)
+    assert failing == behind_extras(failing)
 
 
 async def test_it_answers(installed: Installed) -> None:
@@ -72,4 +73,4 @@ def test_the_worker_says_what_it_lacks() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", lacking], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert MISSING_WORKER in ended.stderr
+    assert LACKING["mlx_worker", "--help"] in ended.stderr

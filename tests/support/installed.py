@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,12 @@ from tests.support.openai_upstream import OpenAIUpstream
 from tests.support.proxy import proxy_only
 from tests.support.script import Says, reply
 
-MISSING_WORKER = "install it: pip install 'anyclaude[worker]'"
+LACKING = {
+    ("mlx_worker", "--help"): "pip install 'anyclaude[worker]'",
+    ("anyclaude", "--mode=mlx-cluster", "--proxy-only"): "pip install 'anyclaude[worker]'",
+    ("anyclaude", "trace", "serve"): "pip install 'anyclaude[ui]'",
+}
+"""What commands say where the packages of an extra are not installed."""
 _LIMIT = 120.0  # seconds, for a command that takes one or two
 
 _LOAD_ALL = """
@@ -29,6 +34,11 @@ for package in ("anyclaude", "mlx_worker"):
             failed[module.name] = error.name.partition(".")[0]
 print(json.dumps(failed))
 """
+
+
+def behind_extras(failing: Mapping[str, str]) -> dict[str, str]:
+    """Those that may lack a package in an installation without extras."""
+    return {name: of for name, of in failing.items() if name.startswith(("mlx_worker.", "anyclaude.viewer."))}
 
 
 @dataclass(frozen=True)
