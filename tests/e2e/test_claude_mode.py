@@ -33,7 +33,7 @@ async def test_a_turn_goes_through_with_the_key_and_without_our_token(tmp_path: 
         async with serving(router, TOKEN) as address:
             child = claude_environment(own.environ, url=address.url, token=TOKEN)
             exports = claude_exports(own.environ, address.url, TOKEN)
-            with steered(("-p", "Say hello", *HEADLESS), exports) as arguments:
+            with steered(("-p", "Say hello", *HEADLESS), {"env": exports}) as arguments:
                 ended = await run([find_claude(), *arguments], child.variables, own.work, 90)
     assert ended.exit_code == 0
     assert "Hello from Claude." in ended.stdout

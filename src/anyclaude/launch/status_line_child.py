@@ -2,7 +2,7 @@
 
 Claude Code gives the session on standard input; the proxy, asked with the token that Claude Code itself has in its
 environment, knows how the last turn went. Whatever is not known is left out, and no error is ever shown: without the
-proxy the line is the model's name.
+proxy the line is what Claude Code itself knows.
 """
 
 import json
@@ -33,10 +33,9 @@ def main() -> None:
 def line(asked: Said, told: Said) -> str:
     """asked: what Claude Code says of the session. told: what the proxy does; empty where it does not answer."""
     last = _part(told, "last")
-    named = [_name(last.get(key) or told.get(key)) for key in ("backend", "model")]
-    if not any(named):
-        return _SEPARATOR.join(filter(None, ("anyclaude", _name(_part(asked, "model").get("id")))))
-    return _SEPARATOR.join(filter(None, (*named, *_figures(last), _context(asked, last), _cost(told))))
+    backend = _name(last.get("backend") or told.get("backend")) or "anyclaude"
+    model = _name(last.get("model") or told.get("model") or _part(asked, "model").get("id"))
+    return _SEPARATOR.join(filter(None, (backend, model, *_figures(last), _context(asked, last), _cost(told))))
 
 
 def ask(environ: Mapping[str, str], session: str) -> bytes:
@@ -100,6 +99,8 @@ def _cost(told: Said) -> str:
 
 
 def _short(count: int) -> str:
+    if count >= 1_000_000:
+        return f"{count / 1_000_000:.1f}M"
     return str(count) if count < 1000 else f"{count // 1000}k"
 
 

@@ -106,5 +106,6 @@ def test_without_room_for_claudes_settings_the_next_step_is_said(monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(SetupError, match=r"No space left on device\): make room, or set TMPDIR"), steered([], {}):
+    said = r"No space left on device\): make room, or set TMPDIR"
+    with pytest.raises(SetupError, match=said), steered([], {"env": {}}):
         raise AssertionError("there was no room")

@@ -140,13 +140,18 @@ def test_what_is_not_known_is_left_out() -> None:
     assert child.line(ASKED, {**TOLD, "last": last}) == "lmstudio · qwen3-coder-30b · context 6% of 200k"
 
 
+@pytest.mark.parametrize(("window", "said"), [(900, "1365% of 900"), (32_768, "37% of 32k"), (1_048_576, "1% of 1.0M")])
+def test_windows(window: int, said: str) -> None:
+    assert child.line(ASKED, {**TOLD, "last": {**LAST, "context_window": window}}).endswith(f" · context {said}")
+
+
 @pytest.mark.parametrize(("cost", "said"), [(0.0, "$0.0000"), (0.01234, "$0.0123"), (12.3456, "$12.35")])
 def test_cost(cost: float, said: str) -> None:
     assert child.line(ASKED, {**TOLD, "cost": cost}).endswith(f" · {said}")
 
 
-def test_without_the_proxy_it_is_the_model() -> None:
-    assert child.line(ASKED, {}) == "anyclaude · qwen3"
+def test_without_the_proxy_it_is_what_claude_code_says() -> None:
+    assert child.line(ASKED, {}) == "anyclaude · qwen3 · context 6% of 200k"
     assert child.line({}, {}) == "anyclaude"
 
 
@@ -237,11 +242,13 @@ def test_whom_it_does_not_ask(url: str, session: str) -> None:
     assert child.ask(environ(url), session) == b""
 
 
-def test_the_command_of_the_setting_prints_one_line(person: dict[str, str], tmp_path: Path) -> None:
-    command = setting.status_line(person, [tmp_path / "managed"])["statusLine"]["command"]
-    for asked in (json.dumps(ASKED), "garbage", ""):
-        done = subprocess.run(
-            ["/bin/sh", "-c", command], input=asked, capture_output=True, text=True, timeout=30, env={}
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout in ("anyclaude · qwen3\n", "anyclaude\n")
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [(json.dumps(ASKED), "anyclaude · qwen3 · context 6% of 200k\n"), ("garbage", "anyclaude\n"), ("", "anyclaude\n")],
+)
+def test_the_command_of_the_setting_prints_one_line(
+    asked: str, said: str, person: dict[str, str], tmp_path: Path
+) -> None:
+    shell = ["/bin/sh", "-c", setting.status_line(person, [tmp_path / "managed"])["statusLine"]["command"]]
+    done = subprocess.run(shell, input=asked, capture_output=True, text=True, encoding="utf-8", timeout=30, env={})
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", said)
