@@ -85,14 +85,13 @@ def export(given: argparse.Namespace, settings: Settings, console: Console) -> i
 
 def _catch_up(index: TraceIndex) -> None:
     """Read what is new, all of it, and tell how far it is where that takes long."""
-    terminal = Terminal()
-    left = index.refresh(_STEP)
-    while left:
-        terminal.progress(f"reading traces, once: {left} are left")
-        before, left = left, index.refresh(_STEP)
-        if left >= before:  # another program writes the index, or writes traces as fast as we read
-            break
+    terminal, before = Terminal(), (0, 0)
+    while (left := index.refresh(_STEP)) and (now := (left, index.count())) != before:
+        terminal.progress(f"reading traces, once: {left} left")
+        before = now
     terminal.clear()
+    if left:
+        terminal.say(f"another program writes the index; it lacks {left} of the traces, so ask again in a moment")
     if index.why:
         terminal.say(index.why)
 

@@ -1,7 +1,9 @@
 """`anyclaude trace sessions`, `search` and `export`: what they print, and their exit codes."""
 
 import json
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,21 @@ def test_an_argument_of_several_words_is_found_as_it_is(
 ) -> None:
     assert main(["trace", "search", "--json", "--", *words]) == (0 if found else 1)
     assert len(capsys.readouterr().out.splitlines()) == found
+
+
+def test_what_cannot_be_read_now_is_not_waited_for(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anyclaude.trace.index_file.WAIT", 0.05)
+    assert main(["trace", "sessions"]) == 0
+    write(home, 2, "new", "something new")
+    with closing(sqlite3.connect(home / ".anyclaude/traces/index.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        capsys.readouterr()
+        assert main(["trace", "search", "something"]) == 1
+    told = capsys.readouterr()
+    assert told.out == "nothing found in 2 requests\n"
+    assert told.err.endswith("another program writes the index; it lacks 1 of the traces, so ask again in a moment\n")
 
 
 def test_nothing_found_and_nothing_to_search(
