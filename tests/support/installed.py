@@ -50,8 +50,9 @@ class Installed:
 
     @property
     def python(self) -> Path:
-        """The interpreter that its commands run on."""
-        return Path((self.folder / "anyclaude").read_text().partition("\n")[0].removeprefix("#!"))
+        """The interpreter that its commands run on; pipx gives it an option."""
+        shebang = (self.folder / "anyclaude").read_text().partition("\n")[0]
+        return Path(shebang.removeprefix("#!").partition(" -")[0])
 
     def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._ended([str(self.folder / name), *arguments])
