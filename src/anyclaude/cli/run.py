@@ -1,9 +1,12 @@
-"""From the divided arguments to an exit code: the one place where every error of a launch ends up."""
+"""From the divided arguments to an exit code: the one place where every error of a launch ends up.
+
+What is done in place of a launch (`cli.tasks`) is loaded by name: a proxy needs none of it.
+"""
 
 import asyncio
+import importlib
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,18 +19,13 @@ from pydantic import SecretStr
 from anyclaude import __version__
 from anyclaude.backends.registry import open_router
 from anyclaude.cli.args import Split
-from anyclaude.cli.diagnose import diagnose
 from anyclaude.cli.folders import folders
 from anyclaude.cli.logs import keep_quiet, open_log
-from anyclaude.cli.model_test import try_model
 from anyclaude.cli.output import Terminal
-from anyclaude.cli.show_config import table
 from anyclaude.cli.viewing import part
 from anyclaude.config.load import Resolved, resolve
 from anyclaude.config.model import Settings
-from anyclaude.config.schema import schema_text
 from anyclaude.config.secrets import secrets_of
-from anyclaude.config.trust import trust
 from anyclaude.errors import AnyclaudeError
 from anyclaude.launch.descriptors import take_descriptors
 from anyclaude.launch.pdf import PdfReading
@@ -38,6 +36,7 @@ from anyclaude.server.serve import serving
 from anyclaude.trace.store import TraceStore
 from anyclaude.wire.exit_codes import ExitCode
 
+TASKS: Final = "anyclaude.cli.tasks"
 TRACED: Final = 3
 """The debug level that keeps traces."""
 
@@ -51,10 +50,11 @@ def run(given: Split) -> int:
     log_path: Path | None = None
     try:
         if given.asks is not None:
-            return _TASKS[given.asks](given, screen)
-        settings = _resolved(given, screen).settings
+            code: int = importlib.import_module(TASKS).TASKS[given.asks](given, screen)
+            return code
+        settings = resolved(given, screen).settings
         settings = settings.model_copy(update={"auth_token": SecretStr(launch_token(settings))})
-        log_path = _log(settings, screen)
+        log_path = logged(settings, screen)
         return _launch(settings, given.claude, screen)
     except AnyclaudeError as error:
         log.error("%s", error.message)
@@ -81,47 +81,12 @@ def _fault(error: Exception, log_path: Path | None, screen: Terminal) -> int:
     return ExitCode.FAULT
 
 
-def _resolved(given: Split, screen: Terminal) -> Resolved:
-    resolved = resolve(given.ours, os.environ, *folders())
-    for notice in resolved.notices:
+def resolved(given: Split, screen: Terminal) -> Resolved:
+    """The settings, with what is to be said of them said. Raises SetupError."""
+    found = resolve(given.ours, os.environ, *folders())
+    for notice in found.notices:
         screen.say(notice)
-    return resolved
-
-
-def _show_config(given: Split, screen: Terminal) -> int:
-    sys.stdout.write(table(_resolved(given, screen)))
-    return ExitCode.DONE
-
-
-def _show_schema(given: Split, screen: Terminal) -> int:
-    sys.stdout.write(schema_text())
-    return ExitCode.DONE
-
-
-def _trust(given: Split, screen: Terminal) -> int:
-    screen.say(trust(*folders()))
-    return ExitCode.DONE
-
-
-def _check_setup(given: Split, screen: Terminal) -> int:
-    return diagnose(_resolved(given, screen).settings, as_json="--json" in given.switches)
-
-
-def _test_model(given: Split, screen: Terminal) -> int:
-    settings = _resolved(given, screen).settings
-    _log(settings, screen)
-    as_json, save = "--json" in given.switches, "--save" in given.switches
-    return try_model(settings, os.environ, screen, as_json=as_json, save=save)
-
-
-_TASKS: Final = {
-    "show-config": _show_config,
-    "config-schema": _show_schema,
-    "trust": _trust,
-    "check-setup": _check_setup,
-    "test-model": _test_model,
-}
-"""What is done in place of a launch."""
+    return found
 
 
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
@@ -161,7 +126,8 @@ def _recording(settings: Settings, screen: Terminal) -> Iterator[TraceStore | No
         store.close()
 
 
-def _log(settings: Settings, screen: Terminal) -> Path | None:
+def logged(settings: Settings, screen: Terminal) -> Path | None:
+    """The log from here on; None where none can be written, which the person is told."""
     try:
         path = open_log(settings.home, secrets_of(settings, os.environ), settings.debug_level)
     except OSError as error:

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from anyclaude.launch.pdf_child import LENGTH, MOST_CHARACTERS, UNREADABLE
+from anyclaude.launch.pdf_terms import LENGTH, MOST_CHARACTERS, UNREADABLE
 
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes; what Claude Code reads at most."""

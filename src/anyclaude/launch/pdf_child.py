@@ -4,7 +4,7 @@ It may use so much memory and processor time and no more, and nothing that it do
 the number of bytes (`LENGTH` of them, the first the highest), then the PDF, and stays open: when it closes, whoever
 asked is gone, and so is this.
 
-Ends with 0 and text; with 3 and one sentence when the PDF cannot be read.
+Ends with 0 and text; with `UNREADABLE` and one sentence when the PDF cannot be read.
 """
 
 import io
@@ -18,13 +18,12 @@ from typing import Final
 from pypdf import PdfReader
 from pypdf.errors import DependencyError
 
+from anyclaude.launch.pdf_terms import LENGTH, MOST_CHARACTERS, UNREADABLE
+
 if sys.platform != "win32":
     import resource
 
-UNREADABLE: Final = 3
-LENGTH: Final = 8
 MOST_PAGES: Final = 300
-MOST_CHARACTERS: Final = 400_000
 _MEMORY: Final = 1024**3  # bytes
 _SECONDS: Final = 20
 _ALONE: Final = 4

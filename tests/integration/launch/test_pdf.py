@@ -9,7 +9,8 @@ import pytest
 
 from anyclaude.launch import pdf as reading
 from anyclaude.launch.pdf import PdfReading
-from anyclaude.launch.pdf_child import MOST_CHARACTERS, MOST_PAGES
+from anyclaude.launch.pdf_child import MOST_PAGES
+from anyclaude.launch.pdf_terms import MOST_CHARACTERS
 from tests.support.pdf import pdf
 from tests.support.pids import state, until_gone
 
