@@ -77,8 +77,8 @@ def _read(server_events: Sequence[ServerEvent], reading: AnswerReader) -> list[M
         elif chunk is None:
             events += reading.fail(UpstreamBroken("not JSON"))
         else:
-            events += reading.feed(chunk)
-    return events
+            reading.take(chunk)
+    return [*events, *reading.taken()]
 
 
 def streams() -> list[Stream]:

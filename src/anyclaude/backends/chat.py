@@ -178,11 +178,10 @@ class ChatBackend:
                 name = self.name_of(body["model"])
                 caller.journal.note("model", name=name, context_window=profile.context_window)
                 self._prefixes.look(request, body, caller)
-            attempt = await stack.enter_async_context(AsyncExitStack())
             try:
-                return await self._attempt(attempt, request, body, caller, profile)
+                return await self._attempt(stack, request, body, caller, profile)
             except (UpstreamRejected, UpstreamBroken) as error:
-                await attempt.aclose()
+                await stack.aclose()
                 lessons += 1
                 if lessons > MOST or not self._lessons.learn(error, body, before, caller):
                     raise
@@ -228,8 +227,8 @@ class ChatBackend:
             return batches, begun
         with mapped(self._upstream.origin):
             async with asyncio.timeout(self._deadlines.first_event):
-                read = reader.feed(decode_lenient(await answer.whole()))
-        events = reader.staged([*read, *reader.end()])
+                reader.take(decode_lenient(await answer.whole()))
+        events = reader.staged(reader.end())
         if isinstance(events[-1], Failed):
             raise events[-1].error
         return _one(events), events

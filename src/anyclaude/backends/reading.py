@@ -74,19 +74,16 @@ class Batches:
     def _decode(self, server_events: Sequence[ServerEvent]) -> list[ModelEvent]:
         events: list[ModelEvent] = []
         for server_event in server_events:
-            events += self._chunk(server_event.data)
+            line = server_event.data
+            if line == b"[DONE]":
+                events += self._reader.done()
+            elif line and (chunk := decode_lenient(line)) is not None:
+                self._reader.take(chunk)
+            elif line:
+                events += self._reader.fail(UpstreamBroken("the model server sent a chunk that is not JSON"))
+        events += self._reader.taken()
         if self._reader.finish_observed:  # chunks without end after it put nothing off
             self._patience = min(self._patience, self._deadlines.closing)
         elif server_events:
             self._patience = self._deadlines.progress
         return events
-
-    def _chunk(self, line: bytes) -> Sequence[ModelEvent]:
-        if line == b"[DONE]":
-            return self._reader.done()
-        if not line:
-            return []
-        chunk = decode_lenient(line)
-        if chunk is None:
-            return self._reader.fail(UpstreamBroken("the model server sent a chunk that is not JSON"))
-        return self._reader.feed(chunk)

@@ -23,6 +23,8 @@ class AnswerReader:
 
     def __init__(self, chunks: ChunkReader, stages: Sequence[Stage] = ()) -> None:
         self._chunks = chunks
+        self.take = chunks.take
+        """Read one decoded chunk, whose events `taken` gives."""
         self._stages = stages
         self._ended = False
 
@@ -45,9 +47,9 @@ class AnswerReader:
         """Id and arguments of each call that is complete, as the upstream gave them."""
         return self._chunks.calls()
 
-    def feed(self, chunk: object) -> Sequence[ModelEvent]:
-        """The events of one decoded chunk, as they were read."""
-        return self._chunks.feed(chunk)
+    def taken(self) -> Sequence[ModelEvent]:
+        """The events of the chunks that were taken since the last time, as they were read."""
+        return self._chunks.taken()
 
     def done(self) -> Sequence[ModelEvent]:
         """The upstream said `[DONE]`."""

@@ -1,8 +1,10 @@
 """Chat Completions chunks to model events: the reader for every OpenAI-compatible upstream.
 
-Sans-IO: `feed` takes one decoded chunk, `done` the `[DONE]` mark, `end` the end of the input. Success is observed: only
-a `finish_reason` makes `Finished`, and it is held back until the input ends, since usage comes after it. An input that
-ends without one is `Failed`, however whole the text looks.
+Sans-IO: `feed` takes one decoded chunk, `done` the `[DONE]` mark, `end` the end of the input. In a burst `take` reads
+chunk after chunk, and `taken` makes one event of all neighbouring deltas of one kind.
+
+Success is observed: only a `finish_reason` makes `Finished`, and it is held back until the input ends, since usage
+comes after it. An input that ends without one is `Failed`, however whole the text looks.
 """
 
 from collections.abc import Collection, Mapping
@@ -39,6 +41,9 @@ class ChunkReader:
     def __init__(self, ids: ToolIds, stop_sequences: Collection[str] = (), details_for: str | None = None) -> None:
         self.chunks = 0
         self.over = False
+        self._events: list[ModelEvent] = []  # of what was taken
+        self._said: type[TextDelta | ThinkingDelta] = TextDelta  # what the pieces behind them are of
+        self._pieces: list[str] = []
         self._stop_sequences = stop_sequences
         self._calls = ToolCallQueue(ids)
         self._citations = CitationReader()
@@ -59,21 +64,26 @@ class ChunkReader:
 
     def feed(self, chunk: object) -> list[ModelEvent]:
         """The events of one decoded chunk (the JSON of one `data:` line)."""
+        self.take(chunk)
+        return self.taken()
+
+    def take(self, chunk: object) -> None:
+        """As `feed`; the events are given by `taken`."""
         if self.over:
-            return []
+            return
         self.chunks += 1
         if not isinstance(chunk, dict):
-            return self._fail(UpstreamBroken("the model server sent a chunk that is not a JSON object"))
-        if chunk.get("error"):
-            return self._fail(convert_failure(None, chunk))
-        if "usage" in chunk or "timings" in chunk:
-            self.usage = convert_usage(chunk) or self.usage
-        if self._details:
-            self._details.answered_by(chunk.get("model"))
-        choices = chunk.get("choices")
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            return []
-        return self._choice(choices[0])
+            self._fail(UpstreamBroken("the model server sent a chunk that is not a JSON object"))
+        elif chunk.get("error"):
+            self._fail(convert_failure(None, chunk))
+        else:
+            self._chunk(chunk)
+
+    def taken(self) -> list[ModelEvent]:
+        """The events of all that was taken since the last time."""
+        self._settle()
+        events, self._events = self._events, []
+        return events
 
     def done(self) -> list[ModelEvent]:
         """The upstream said `[DONE]`."""
@@ -82,90 +92,115 @@ class ChunkReader:
     def end(self) -> list[ModelEvent]:
         """The input has ended."""
         if self.over:
-            return []
+            return self.taken()
         if self._finish is None:
-            return self._fail(UpstreamBroken(_CUT if self.chunks else _EMPTY))
+            self._fail(UpstreamBroken(_CUT if self.chunks else _EMPTY))
+            return self.taken()
         self.over = True
-        events = self._calls.end()
-        self._seal(events)
+        self._settle()
+        self._events += self._calls.end()
+        self._seal()
         if self._calls.called and self._finish.reason == "end_turn":
             self._finish = Finished("tool_use")
-        return [*events, *self._citations.end(), *self._last_usage(), self._finish]
+        return [*self.taken(), *self._citations.end(), *self._last_usage(), self._finish]
 
     def fail(self, error: AnyclaudeError) -> list[ModelEvent]:
         """The transport broke. After an observed finish nothing is lost, so that still counts as the end."""
-        if self.over:
-            return []
-        return self.end() if self.finish_observed else self._fail(error)
+        if self.over or self.finish_observed:
+            return self.end()
+        self._fail(error)
+        return self.taken()
 
-    def _fail(self, error: AnyclaudeError) -> list[ModelEvent]:
+    def _fail(self, error: AnyclaudeError) -> None:
         """What waits in the queue is dropped: it would close a call that is not complete, as if it were."""
+        self._settle()
         self.over = True
-        return [*self._last_usage(), Failed(error)]
+        self._events += [*self._last_usage(), Failed(error)]
 
     def _last_usage(self) -> list[ModelEvent]:
         return [self.usage] if self.usage else []
 
-    def _choice(self, choice: Mapping[str, Any]) -> list[ModelEvent]:
+    def _settle(self) -> None:
+        """Make events of the pieces, and of what can be said of calls. Only one of both is waiting."""
+        if self._pieces:
+            self._events.append(self._said("".join(self._pieces)))
+            self._pieces = []
+        elif self._calls.busy:
+            self._events += self._calls.taken()
+
+    def _chunk(self, chunk: Mapping[str, Any]) -> None:
+        if "usage" in chunk or "timings" in chunk:
+            self.usage = convert_usage(chunk) or self.usage
+        if self._details:
+            self._details.answered_by(chunk.get("model"))
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return
+        if error := choices[0].get("error"):
+            self._fail(convert_failure(None, {"error": error}))
+        else:
+            self._choice(choices[0])
+
+    def _choice(self, choice: Mapping[str, Any]) -> None:
         """A choice holds a `delta`, or a whole `message` where a server did not stream."""
-        error = choice.get("error")
-        if error:
-            return self._fail(convert_failure(None, {"error": error}))
-        events: list[ModelEvent] = []
         delta = choice.get("delta") or choice.get("message")
         if "annotations" in choice or (isinstance(delta, dict) and "annotations" in delta):
             self._citations.feed(choice)
         if isinstance(delta, dict):
-            self._delta(delta, events)
-        if choice.get("finish_reason"):
-            if choice["finish_reason"] == "error":
-                return [
-                    *events,
-                    *self._fail(UpstreamBroken("the model server reported an error in mid-answer")),
-                ]
+            self._delta(delta)
+        reason = choice.get("finish_reason")
+        if reason == "error":
+            self._fail(UpstreamBroken("the model server reported an error in mid-answer"))
+        elif reason:
+            self._settle()
             self._finish = convert_finish(choice, self._calls.called, self._stop_sequences)
-        return events
 
-    def _delta(self, delta: Mapping[str, Any], events: list[ModelEvent]) -> None:
+    def _delta(self, delta: Mapping[str, Any]) -> None:
         details = delta.get("reasoning_details")
         if details and self._details:
             self._details.add(details)
         thinking = delta.get("reasoning_content") or delta.get("reasoning") or (details and readable(details))
         if thinking:
-            self._say(ThinkingDelta(_plain(thinking)), events)
-        content = _plain(delta.get("content") or delta.get("refusal"))
-        if content:
-            self._text(content, events)
-        if delta.get("tool_calls"):
+            self._say(ThinkingDelta, _plain(thinking))
+        content = delta.get("content") or delta.get("refusal")
+        if content and (text := content if isinstance(content, str) else _plain(content)):
+            self._text(text)
+        calls = delta.get("tool_calls")
+        if calls:
             self._blank, self._text_begun = "", False
-            self._seal(events)
-            events.extend(self._calls.feed(delta["tool_calls"]))
+            self._seal()
+            if self._pieces:
+                self._settle()
+            self._calls.take(calls)
 
-    def _text(self, text: str, events: list[ModelEvent]) -> None:
+    def _text(self, text: str) -> None:
         """White space alone is held back, up to a bound: before a call or at the end it would make an empty block."""
-        text, self._half = whole_characters(self._half + text)
+        if self._half or not text.isascii():
+            text, self._half = whole_characters(self._half + text)
         if not self._text_begun:
             text = self._blank + text
             if len(text) <= _MOST_BLANK and (not text or text.isspace()):
                 self._blank = text
                 return
             self._blank, self._text_begun = "", True
-        if self._details:
-            self._seal(events)
-        self._say(TextDelta(text), events)
+        self._seal()
+        self._say(TextDelta, text)
 
-    def _seal(self, events: list[ModelEvent]) -> None:
+    def _seal(self) -> None:
         """Thinking is over: what came of it goes to the client. Within a call it waits for the end of the answer."""
-        if self._details and not self._calls.busy and (envelope := self._details.seal()):
-            events.append(ThinkingSignature(envelope))
+        if self._details:
+            self._settle()
+            if not self._calls.busy and (envelope := self._details.seal()):
+                self._events.append(ThinkingSignature(envelope))
 
-    def _say(self, event: TextDelta | ThinkingDelta, events: list[ModelEvent]) -> None:
-        if not event.text:
-            return
-        if self._calls.busy:
-            self._calls.wait(event)
-        else:
-            events.append(event)
+    def _say(self, kind: type[TextDelta | ThinkingDelta], text: str) -> None:
+        if self._said is not kind or self._calls.busy:
+            self._settle()
+            self._said = kind
+        if text and self._calls.busy:
+            self._calls.wait(kind(text))
+        elif text:
+            self._pieces.append(text)
 
 
 def _plain(content: object) -> str:

@@ -81,7 +81,8 @@ class _Call:
 
 
 class ToolCallQueue:
-    """Puts the calls of one answer in a row. `feed` takes `delta.tool_calls`, `end` gives what still waits.
+    """Puts the calls of one answer in a row. `take` takes `delta.tool_calls`, `taken` gives what they lead to, `end`
+    what still waits.
 
     Raises UpstreamBroken when what it must remember grows beyond `largest` characters.
     """
@@ -108,14 +109,17 @@ class ToolCallQueue:
 
     def wait(self, event: TextDelta | ThinkingDelta) -> None:
         """Text that came while a call was under way: it follows the call."""
-        self._take(len(event.text))
+        self._hold(len(event.text))
         self._queue.append(event)
 
-    def feed(self, fragments: Any) -> list[ModelEvent]:
-        """The events that the `tool_calls` of one delta lead to."""
+    def take(self, fragments: object) -> None:
+        """The `tool_calls` of one delta."""
         for fragment in fragments if isinstance(fragments, list) else [fragments]:
             if isinstance(fragment, dict):
                 self._add(fragment)
+
+    def taken(self) -> list[ModelEvent]:
+        """The events of what was taken since the last time."""
         return self._advance(final=False)
 
     def end(self) -> list[ModelEvent]:
@@ -126,13 +130,14 @@ class ToolCallQueue:
         function = function if isinstance(function, dict) else {}
         upstream_id, name = _text(fragment.get("id")), _text(function.get("name"))
         piece = _arguments(function.get("arguments"))
-        self._take(len(piece))
+        self._hold(len(piece))
         call = self._find(fragment.get("index"), upstream_id, name, piece)
         if call is None:
             return
-        call.name = call.name or name
-        call.upstream_id = call.upstream_id or upstream_id
-        self._note_id(upstream_id)
+        if upstream_id is not None or name is not None:
+            call.name = call.name or name
+            call.upstream_id = call.upstream_id or upstream_id
+            self._note_id(upstream_id)
         if rest := call.add(piece):
             index = fragment.get("index")
             self._add_merged(index if isinstance(index, int) else upstream_id, call, rest)
@@ -145,7 +150,7 @@ class ToolCallQueue:
                 return
             rest = another.add(rest)
 
-    def _take(self, characters: int) -> None:
+    def _hold(self, characters: int) -> None:
         self._room -= characters
         if self._room < 0:
             raise UpstreamBroken("the model server's tool calls found no end")
@@ -169,7 +174,7 @@ class ToolCallQueue:
         return upstream_id is None and None not in (name, call.name) and name != call.name
 
     def _begin(self, key: object, upstream_id: str | None) -> _Call:
-        self._take(_EACH_CALL)
+        self._hold(_EACH_CALL)
         call = _Call(upstream_id=upstream_id, suspect=upstream_id in self._upstream_ids)
         self._note_id(upstream_id)
         self._by_key[key] = self._latest = call
@@ -214,8 +219,8 @@ class ToolCallQueue:
             call.started = self.called = True
             call.id = self._ids.claim(call.upstream_id)
             events.append(ToolCallStart(call.id, call.name or NAMELESS))
-        if call.sent or self._has_arguments(call, settled):
-            events += [ToolArgsDelta(piece) for piece in call.pieces[call.sent :]]
+        if call.sent < len(call.pieces) and (call.sent or self._has_arguments(call, settled)):
+            events.append(ToolArgsDelta("".join(call.pieces[call.sent :])))
             call.sent = len(call.pieces)
 
     def _has_arguments(self, call: _Call, settled: bool) -> bool:

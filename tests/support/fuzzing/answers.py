@@ -110,7 +110,9 @@ def _fed(reading: AnswerReader, source: Source) -> Sequence[ModelEvent]:
     if kind == 7:
         return reading.done() if source.byte() % 4 == 0 else reading.fail(UpstreamBroken("cut"))
     try:
-        return reading.feed(_chunk(source, kind))
+        for _ in range(1 + source.below(3)):  # a burst
+            reading.take(_chunk(source, kind))
+        return reading.taken()
     except UpstreamBroken as error:
         return reading.fail(error)
 
