@@ -1,8 +1,8 @@
 """What a JSON text takes in memory once it is decoded, told before it is: two bytes, `{}`, become eighty.
 
-What is counted are objects, lists and commas. In a text that is quickly bounded by counting them everywhere; only where
-that is too much, the strings are left out, which code is full of them. Then it ends as soon as it is known to be too
-much, so that the worst text costs no more time than a good one.
+What is counted are objects, lists and commas. A short text cannot hold too many; in a longer one that is quickly
+bounded by counting them everywhere; only where that is too much, the strings are left out, which code is full of them.
+Then it ends as soon as it is known to be too much, so that the worst text costs no more time than a good one.
 """
 
 import re
@@ -20,7 +20,7 @@ _SLICE: Final = 1024 * 1024
 
 def weighs_more(text: bytes, most: int) -> bool:
     """Whether the structure of a JSON text takes more than so many bytes. Of what is no JSON it may say anything."""
-    if _weight(text) <= most:
+    if OBJECT * len(text) <= most or _weight(text) <= most:
         return False
     weight = 0
     for part in _without_strings(text):
