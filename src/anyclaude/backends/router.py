@@ -60,6 +60,7 @@ class Router:
         own_titles: bool = False,
     ) -> None:
         self._backends = backends
+        self._relays = {mode for mode, backend in backends.items() if isinstance(backend, Relay)}
         self._routes = routes
         self._planner = Planner(routes, fallbacks or {}, backends.keys())
         seeing = routes.vision
@@ -79,12 +80,12 @@ class Router:
 
     def relays(self, plan: Plan) -> bool:
         """Whether the first to be asked is handed the request as it is."""
-        return isinstance(self._backends[plan.candidates[0].backend], Relay)
+        return plan.candidates[0].backend in self._relays
 
     @property
     def only_relays(self) -> bool:
         """Whether there is no backend that a request would have to be translated for."""
-        return all(isinstance(backend, Relay) for backend in self._backends.values())
+        return self._relays == self._backends.keys()
 
     @asynccontextmanager
     async def relay(
@@ -133,15 +134,16 @@ class Router:
             yield _said(title)
             return
         reason = plan.reason
-        async with AsyncExitStack() as outer:
+        async with AsyncExitStack() as stack:
             for place, target in enumerate(plan.candidates, 1):
                 if (query := self._web_search.query(target.backend, request)) is not None:
                     yield self._web_search.answer(query, caller)
                     return
-                stack = await outer.enter_async_context(AsyncExitStack())
                 caller.journal.note("route", to=str(target), reason=reason)
                 try:
-                    batches = await stack.enter_async_context(self._opened(target, request, caller))
+                    backend = self._backends[target.backend]
+                    prepared = await self._preparing.prepared(target, backend, request, caller)
+                    batches = await stack.enter_async_context(backend.stream(prepared, caller, target.model))
                     begun = await _beginning(batches)
                 except AnyclaudeError as error:
                     await stack.aclose()
@@ -153,13 +155,6 @@ class Router:
                 self._resting.answered(target)
                 yield begun
                 return
-
-    @asynccontextmanager
-    async def _opened(self, target: Target, request: Mapping[str, Any], caller: Caller) -> AsyncIterator[EventBatches]:
-        backend = self._backends[target.backend]
-        prepared = await self._preparing.prepared(target, backend, request, caller)
-        async with backend.stream(prepared, caller, target.model) as batches:
-            yield batches
 
     def _failed(self, target: Target, error: AnyclaudeError, caller: Caller) -> None:
         log.warning("%s did not answer: %s", target, error.message)
