@@ -79,14 +79,18 @@ class StreamAnswer:
 
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[None]:
-        """Give signs of life in silences for as long as the block lasts."""
-        ticking = asyncio.create_task(self._tick(), name="sign-of-life")
+        """Give signs of life in silences for as long as the block lasts. A quick answer needs no task for that."""
+        ticking: list[asyncio.Task[None]] = []
+        loop = asyncio.get_running_loop()
+        due = loop.call_later(self._silence, lambda: ticking.append(loop.create_task(self._tick())))
         try:
             yield
         finally:
-            ticking.cancel()
-            with suppress(asyncio.CancelledError, ConnectionError):
-                await ticking
+            due.cancel()
+            for task in ticking:
+                task.cancel()
+                with suppress(asyncio.CancelledError, ConnectionError):
+                    await task
 
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time
