@@ -17,6 +17,7 @@ from anyclaude.wire.events import (
     ToolCallStart,
     UsageReport,
 )
+from anyclaude.wire.json import encode
 
 _REPEATED: Final = 12_000
 _LONGEST_PERIOD: Final = 2_000
@@ -94,7 +95,7 @@ def same_call_again(request: Mapping[str, Any]) -> str | None:
     if len(rounds) < SAME_CALLS or any(each != rounds[0] for each in rounds):
         return None
     names = sorted({name for name, _, _ in rounds[0]})
-    if any(name in _WAITING or "sleep" in written for name, written, _ in rounds[0]):
+    if any(name in _WAITING or b"sleep" in written for name, written, _ in rounds[0]):
         return None
     return (
         f"[anyclaude ended this turn: the model called {', '.join(names)} {SAME_CALLS} times with the same arguments "
@@ -103,8 +104,8 @@ def same_call_again(request: Mapping[str, Any]) -> str | None:
     )
 
 
-Round = tuple[tuple[str, str, str], ...]
-"""The calls of one answer, each with its name, its input and its result."""
+Round = tuple[tuple[str, bytes, bytes], ...]
+"""The calls of one answer, each with its name, and its input and its result as JSON."""
 
 
 def _rounds_from_the_end(messages: Sequence[Mapping[str, Any]]) -> Iterator[Round]:
@@ -118,18 +119,18 @@ def _rounds_from_the_end(messages: Sequence[Mapping[str, Any]]) -> Iterator[Roun
         said = said[:-2]
 
 
-def _calls(message: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _calls(message: Mapping[str, Any]) -> dict[str, tuple[str, bytes]]:
     content = message["content"]
     if message["role"] != "assistant" or isinstance(content, str):
         return {}
     return {
-        str(block.get("id")): (str(block.get("name")), repr(block.get("input")))
+        str(block.get("id")): (str(block.get("name")), encode(block.get("input")))
         for block in content
         if block["type"] == "tool_use"
     }
 
 
-def _results(message: Mapping[str, Any]) -> dict[str, str] | None:
+def _results(message: Mapping[str, Any]) -> dict[str, bytes] | None:
     """The results by their calls; None where the person says something."""
     content = message["content"]
     if message["role"] != "user" or isinstance(content, str):
@@ -137,7 +138,7 @@ def _results(message: Mapping[str, Any]) -> dict[str, str] | None:
     results = {}
     for block in content:
         if block["type"] == "tool_result":
-            results[str(block.get("tool_use_id"))] = repr(block.get("content"))
+            results[str(block.get("tool_use_id"))] = encode(block.get("content"))
         elif not str(block.get("text", "")).lstrip().startswith("<system-reminder>"):
             return None
     return results
