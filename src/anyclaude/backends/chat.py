@@ -30,6 +30,7 @@ from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes, change_of, changed, known
 from anyclaude.convert.answer_reader import AnswerReader
 from anyclaude.convert.chunks import ChunkReader
+from anyclaude.convert.prefix_change import prompt_of
 from anyclaude.convert.profile import Profile
 from anyclaude.convert.repetition import same_call_again
 from anyclaude.convert.request import convert_request
@@ -172,14 +173,15 @@ class ChatBackend:
         while True:
             profile = self._profile(model)
             body = self._body(request, caller, model, profile)
+            prompt = prompt_of(body)  # encoded once, for those who compare it and for the wire
             before = self._lessons.of(body["model"])
             caller.journal.sent(body)
             if not lessons:
                 name = self.name_of(body["model"])
                 caller.journal.note("model", name=name, context_window=profile.context_window)
-                self._prefixes.look(request, body, caller)
+                self._prefixes.look(request, body["model"], prompt, caller)
             try:
-                return await self._attempt(stack, request, body, caller, profile)
+                return await self._attempt(stack, request, body, prompt.encoded(body), caller, profile)
             except (UpstreamRejected, UpstreamBroken) as error:
                 await stack.aclose()
                 lessons += 1
@@ -191,10 +193,10 @@ class ChatBackend:
         stack: AsyncExitStack,
         request: Mapping[str, Any],
         body: Mapping[str, Any],
+        encoded: bytes,
         caller: Caller,
         profile: Profile,
     ) -> _Accepted:
-        encoded = encode(body)
         details_for = body["model"] if self.profile.reasoning_details else None
         stops = request.get("stop_sequences") or ()
         ids = call_ids(request)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from anyclaude.backends.base import Caller
 from anyclaude.config.debug import BASIC
-from anyclaude.convert.prefix_change import PrefixChange, Prompt, prefix_change, prompt_of
+from anyclaude.convert.prefix_change import PrefixChange, Prompt, prefix_change
 from anyclaude.convert.roles import is_beside
 
 _MOST_PROMPTS: Final = 64
@@ -27,14 +27,14 @@ class PrefixWatch:
         self._last: OrderedDict[Hashable, Prompt] = OrderedDict()
         self._room = most_bytes
 
-    def look(self, request: Mapping[str, Any], body: Mapping[str, Any], caller: Caller) -> PrefixChange | None:
+    def look(self, request: Mapping[str, Any], model: str, now: Prompt, caller: Caller) -> PrefixChange | None:
         """What a prompt keeps of the last one of its agent; None for the first, for the small jobs beside the
-        conversation, and where nobody says who asks. body: what goes upstream for the request.
+        conversation, and where nobody says who asks. now: what goes upstream for the request, to that model.
         """
         if caller.session_id is None or is_beside(request):
             return None
-        agent = (caller.session_id, caller.agent_id, body["model"])
-        now, before = prompt_of(body), self._last.pop(agent, None)
+        agent = (caller.session_id, caller.agent_id, model)
+        before = self._last.pop(agent, None)
         self._keep(agent, now)
         if before is None:
             return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from anyclaude.wire.json import decode_lenient, encode
+from anyclaude.wire.json import decode_lenient, encode, encode_with
 from anyclaude.wire.prefix import shared_prefix
 
 Cause = Literal[
@@ -56,6 +56,10 @@ class Prompt:
     @property
     def size(self) -> int:
         return len(self.tools) + len(self.messages)
+
+    def encoded(self, body: Mapping[str, Any]) -> bytes:
+        """The body that this is the prompt of."""
+        return encode_with(body, {"messages": self.messages} | ({"tools": self.tools} if body.get("tools") else {}))
 
 
 @dataclass(frozen=True, slots=True)

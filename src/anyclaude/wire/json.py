@@ -86,6 +86,14 @@ def encode(value: object) -> bytes:
         return _encode_slowly(value)
 
 
+def encode_with(value: Mapping[str, Any], encoded: Mapping[str, bytes]) -> bytes:
+    """As `encode`, for an object of which some members are encoded already."""
+    try:
+        return orjson.dumps({**value, **{name: orjson.Fragment(part) for name, part in encoded.items()}})
+    except TypeError:
+        return _encode_slowly(value)
+
+
 def mend(text: str) -> str:
     """The text as UTF-8 can carry it: halves of a surrogate pair joined, lone ones replaced by U+FFFD."""
     if text.isascii():

@@ -38,6 +38,15 @@ def test_nothing_heavy_is_imported(flag: str) -> None:
     subprocess.run([sys.executable, "-I", "-c", code, flag], check=True, timeout=30, stdout=subprocess.DEVNULL)
 
 
+def test_a_proxy_loads_nothing_of_what_it_will_not_need() -> None:
+    """The library that reads PDFs takes 14 MB, and belongs into the child process that reads them."""
+    code = (
+        "import sys, anyclaude.cli.run;"
+        "loaded = {'pypdf', 'rich', 'zeroconf', 'cryptography'} & sys.modules.keys(); assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
 def test_the_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"anyclaude {__version__}\n"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyclaude.errors import InternalError, InvalidRequest
-from anyclaude.wire.json import MAX_DEPTH, decode_lenient, decode_object, encode, mend
+from anyclaude.wire.json import MAX_DEPTH, decode_lenient, decode_object, encode, encode_with, mend
 
 HIGH, LOW = "\ud83d", "\ude00"
 
@@ -244,6 +244,17 @@ class TestEncode:
     @given(plain_values)
     def test_both_ways_of_writing_say_the_same(self, value: Any) -> None:
         assert orjson.loads(encode([value, 2**64])) == [value, 2.0**64]
+
+
+class TestEncodeWith:
+    @given(plain_values)
+    def test_is_what_would_be_written_without_the_parts(self, value: Any) -> None:
+        whole = {"model": "m", "part": value, "end": 1}
+        assert encode_with(whole, {"part": encode(value)}) == encode(whole)
+
+    def test_a_value_that_has_to_be_mended_is_written_all_the_same(self) -> None:
+        whole = {"part": ["x"], "stop": ["half \ud83d"]}
+        assert encode_with(whole, {"part": b'["x"]'}) == encode(whole)
 
 
 class TestMend:
