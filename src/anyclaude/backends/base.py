@@ -83,6 +83,11 @@ class Caller:
     journal: Journal = NO_JOURNAL
     raw: RawRequest | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of the request, 0 for one of our own making."""
+        return len(self.raw.body) if self.raw else 0
+
 
 EventBatches = AsyncIterator[Sequence[ModelEvent]]
 

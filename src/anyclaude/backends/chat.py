@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from anyclaude.backends.aside import aside
 from anyclaude.backends.base import Caller, EventBatches, ModelInfo
 from anyclaude.backends.http import Answer, Upstream, mapped
 from anyclaude.backends.lessons import MOST, Lessons
@@ -30,7 +31,7 @@ from anyclaude.config.model import Deadlines
 from anyclaude.config.profiles import NO_CHANGES, Changes, change_of, changed, known
 from anyclaude.convert.answer_reader import AnswerReader
 from anyclaude.convert.chunks import ChunkReader
-from anyclaude.convert.prefix_change import prompt_of
+from anyclaude.convert.prefix_change import Prompt, prompt_of
 from anyclaude.convert.profile import Profile
 from anyclaude.convert.repetition import same_call_again
 from anyclaude.convert.request import convert_request
@@ -166,15 +167,20 @@ class ChatBackend:
         beside = {field: value for field, value in self.fields(caller).items() if field not in profile.refused}
         return convert_request(request, profile, model or self._model) | beside
 
+    def _converted(
+        self, request: Mapping[str, Any], caller: Caller, model: str | None, profile: Profile
+    ) -> tuple[dict[str, Any], Prompt]:
+        """The body, and what of it is encoded once, for those who compare it and for the wire."""
+        body = self._body(request, caller, model, profile)
+        return body, prompt_of(body)
+
     async def _accepted(
         self, stack: AsyncExitStack, request: Mapping[str, Any], caller: Caller, model: str | None
     ) -> _Accepted:
         lessons = 0
         while True:
-            profile = self._profile(model)
-            body = self._body(request, caller, model, profile)
-            prompt = prompt_of(body)  # encoded once, for those who compare it and for the wire
-            before = self._lessons.of(body["model"])
+            profile, before = self._profile(model), self._lessons.of(model or self._model)
+            body, prompt = await aside(caller.size, self._converted, request, caller, model, profile)
             caller.journal.sent(body)
             if not lessons:
                 name = self.name_of(body["model"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from anyclaude.backends.aside import aside
 from anyclaude.backends.base import NO_JOURNAL, Caller
 from anyclaude.backends.plans import Plan
 from anyclaude.backends.router import Router
@@ -39,8 +40,7 @@ _INCOMPLETE = "the answer ended before it was complete"
 async def messages(request: web.Request) -> web.StreamResponse:
     """Answer a Messages request, streaming or not, with one and the same conversion."""
     raw = await read_whole(request)
-    check_parts(raw)
-    body = decode_object(raw)
+    body = await aside(len(raw), _decoded, raw)
     request[RECORDER] = request.app[RECORDING].begin(request[REQUEST_ID], request.path_qs, request.headers, body)
     router, caller = request.app[ROUTER], _caller(request, raw)
     plan = router.plan(body, caller)
@@ -49,8 +49,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
         if relayed is not None:
             return relayed
         plan = plan.rest()
-    validate_request(body)
-    check_conversation(body, len(raw))
+    await aside(len(raw), _check, body, len(raw))
     writer = MessageWriter(f"msg_{secrets.token_hex(12)}", body["model"])
     answer = _stream if body.get("stream") is True else _whole
     return await answer(request, plan, body, caller, writer)
@@ -59,8 +58,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
 async def count_tokens(request: web.Request) -> web.StreamResponse:
     """POST /v1/messages/count_tokens. A 404 here would make Claude Code count with completions instead."""
     raw = await read_whole(request)
-    check_parts(raw)
-    body = decode_object(raw)
+    body = await aside(len(raw), _decoded, raw)
     router, caller = request.app[ROUTER], _caller(request, raw)
     if router.relays(plan := router.plan(body, caller)):
         return await count_directly(request, router, plan, body, caller)
@@ -68,6 +66,16 @@ async def count_tokens(request: web.Request) -> web.StreamResponse:
     check_conversation({"messages": [], **body}, len(raw))
     count = await router.count_tokens(body)
     return web.Response(body=encode({"input_tokens": count}), content_type="application/json")
+
+
+def _decoded(raw: bytes) -> dict[str, Any]:
+    check_parts(raw)
+    return decode_object(raw)
+
+
+def _check(body: dict[str, Any], size: int) -> None:
+    validate_request(body)
+    check_conversation(body, size)
 
 
 async def _stream(

@@ -295,7 +295,7 @@ def test_a_transport_that_breaks_before_it_is_a_failure() -> None:
 
 def test_calls_without_end_are_not_held_in_memory() -> None:
     queue = ToolCallQueue(ids(), largest=1010)
-    queue.feed(call(0, "a", "f", "{")["choices"][0]["delta"]["tool_calls"])
+    queue.take(call(0, "a", "f", "{")["choices"][0]["delta"]["tool_calls"])
     with pytest.raises(UpstreamBroken, match="found no end"):
         queue.wait(TextDelta("0123456789"))
 
@@ -304,7 +304,7 @@ def test_calls_without_arguments_count_too() -> None:
     queue = ToolCallQueue(ids(), largest=3000)
     calls = [{"index": number, "id": f"c{number}", "function": {"name": "f"}} for number in range(4)]
     with pytest.raises(UpstreamBroken, match="found no end"):
-        queue.feed(calls)
+        queue.take(calls)
 
 
 def test_of_many_calls_with_one_id_each_is_made_once() -> None:
