@@ -4,6 +4,7 @@ What is done in place of a launch (`cli.tasks`) is loaded by name: a proxy needs
 """
 
 import asyncio
+import gc
 import importlib
 import logging
 import os
@@ -91,6 +92,7 @@ def resolved(given: Split, screen: Terminal) -> Resolved:
 
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
     take_descriptors()
+    gc.freeze()  # what is loaded by now stays: no collection has to look at it again
     with _recording(settings, screen) as recording, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         launched = Launched(settings.mode, settings.home, secrets_of(settings, os.environ))
         parts = Parts(
