@@ -43,19 +43,19 @@ def _cpu(label: str, unit: str, name: str, aim: float | None) -> Row:
 
 
 _ROWS = (
-    _cpu("CPU a request, tiny answer", "ms", "request_cpu_ms", 3.0),
-    _cpu("CPU a chunk, text in bursts", "µs", "text_chunk_us", 12.0),
-    _cpu("CPU a chunk, tool arguments in bursts", "µs", "tool_chunk_us", 12.0),
+    _cpu("CPU a request, tiny answer", "ms", "request_cpu_ms", 2.0),
+    _cpu("CPU a chunk, text in bursts", "µs", "text_chunk_us", 8.0),
+    _cpu("CPU a chunk, tool arguments in bursts", "µs", "tool_chunk_us", 8.0),
     _cpu("CPU a chunk, text, one a write", "µs", "paced_chunk_us", None),
-    Row("added to the first content, p50", "ms", _added(50)),
-    Row("added to the first content, p99", "ms", _added(99)),
+    Row("added to the first content, p50", "ms", _added(50), aim=2.0),
+    Row("added to the first content, p99", "ms", _added(99), aim=10.0),
     Row("streams at once: until all are done", "s", _median("streams_s")),
     Row("streams at once: first content, median", "ms", _median("streams_first_ms")),
     Row("streams at once: first content, last", "ms", _median("streams_last_first_ms")),
     Row("streams at once: slowest to median", "x", _median("streams_unfairness"), comparable=False),
     Row("streams at once: errors", "", lambda figures: len(figures.stream_errors), aim=0.0, comparable=False),
-    Row("memory at start", "MB", lambda figures: figures.rss_mb[0]),
-    Row("memory at the end", "MB", lambda figures: figures.rss_mb[-1]),
+    Row("memory at start", "MB", lambda figures: figures.rss_mb[0], aim=80.0),
+    Row("memory at the end", "MB", lambda figures: figures.rss_mb[-1], aim=80.0),
 )
 
 

@@ -62,7 +62,7 @@ class Connector(aiohttp.TCPConnector):
         host, port = addr_infos[0][4][:2]
         try:
             async with asyncio.timeout(how["timeout"].sock_connect):
-                return await self._loop.create_connection(*args, host, port)
+                return await self._loop.create_connection(self._factory, host, port)
         except OSError as error:
             if error.errno is None:  # the deadline
                 raise
