@@ -4,7 +4,7 @@ import importlib.util
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,12 +26,22 @@ def set_up(name: Name, flags: Sequence[str], home: Path) -> tuple[Service, dict[
 
     Raises SetupError.
     """
-    variables = stored_variables(environment_file(home, name)) | inherited(name, os.environ)
+    given = inherited(name, os.environ)
+    _check_paths([*flags, *given.values()])
+    variables = stored_variables(environment_file(home, name)) | given
     if name == "proxy":
         variables |= _standing(flags, variables, home)
     elif missing := [package for package in NEEDED if importlib.util.find_spec(package) is None]:
         raise SetupError(f"the worker needs {missing[0]}; install it: pip install 'anyclaude[worker]'")
     return service_of(name, home, flags, variables), variables
+
+
+def _check_paths(words: Iterable[str]) -> None:
+    """Raises SetupError for what is a file from this directory only: a service starts in another."""
+    for word in words:
+        value = word.partition("=")[2] if word.startswith("--") else word
+        if "/" in value and not value.startswith("/") and Path(value).exists():
+            raise SetupError(f"a service does not start in this directory: give {Path(value).absolute()}, not {value}")
 
 
 def _standing(flags: Sequence[str], variables: Mapping[str, str], home: Path) -> dict[str, str]:

@@ -172,6 +172,20 @@ def test_status_says_how_it_is_and_what_to_do(
     assert "  next  mend what the log names, in " in out
 
 
+@pytest.mark.parametrize("flags", [["--model", "models/q"], ["--model=models/q"], ["--model=./models"]])
+def test_a_path_from_this_directory_is_none_for_a_service(
+    flags: list[str],
+    system: System,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "models/q").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert main(["service", "install", "worker", "--", *flags]) == ExitCode.NOT_READY
+    assert f"give {tmp_path}/models" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
