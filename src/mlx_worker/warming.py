@@ -1,5 +1,7 @@
 """Prompts that are computed ahead: which ones are under way, so that asking twice costs nothing."""
 
+import logging
+import time
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -7,6 +9,8 @@ from mlx_worker.engine import Engine
 from mlx_worker.errors import QueueFull, WorkerError
 from mlx_worker.events import Event, Failed, Finished
 from mlx_worker.generation import Generation, Prompt
+
+log = logging.getLogger("mlx_worker")
 
 MOST = 16  # prompts under way
 
@@ -30,7 +34,7 @@ class Warming:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, float] = {}  # when each began
 
     def warm(self, generation: Generation, cached: int) -> Warmed:
         """Compute what is missing, unless that is under way. Raises QueueFull and NotReady."""
@@ -41,17 +45,22 @@ class Warming:
             return warmed
         if len(self._under_way) >= MOST:
             raise QueueFull(MOST)
-        self._under_way.add(name)
+        self._under_way[name] = time.monotonic()
         try:
             self._engine.submit(generation, lambda event: self._heard(name, event))
         except WorkerError:
-            self._under_way.discard(name)
+            self._under_way.pop(name, None)
             raise
+        log.info("computing %d tokens of a prompt ahead", tokens - cached)
         return warmed
 
     def _heard(self, name: str, event: Event) -> None:
-        if isinstance(event, Finished | Failed):
-            self._under_way.discard(name)
+        if not isinstance(event, Finished | Failed):
+            return
+        began = self._under_way.pop(name, None)
+        if began is not None:
+            how = "computed ahead" if isinstance(event, Finished) else "given up"
+            log.info("a prompt was %s after %.1f s", how, time.monotonic() - began)
 
 
 def beginning_of(prompt: Prompt, *, whole: bool) -> Prompt:

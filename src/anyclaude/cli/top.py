@@ -148,7 +148,8 @@ def _keys(over: asyncio.Event) -> Iterator[None]:
         yield
     finally:
         loop.remove_reader(keyboard)
-        termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)
+        with suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)
         for number in ending:
             loop.remove_signal_handler(number)
 
