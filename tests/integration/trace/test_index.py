@@ -1,56 +1,23 @@
-"""The index on a real disk: it follows the files, whatever becomes of them or of itself."""
+"""The index on a real disk: it follows the files, and what was said is found in it."""
 
 import hashlib
 import json
-import os
 import sqlite3
-import stat
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from anyclaude.config.model import Traces
-from anyclaude.trace import index_file, indexed
+from anyclaude.trace import indexed
 from anyclaude.trace.files import record_in
 from anyclaude.trace.folder import TraceFolder
 from anyclaude.trace.index import TraceIndex
 from anyclaude.trace.index_file import NAME
 from anyclaude.trace.store import TraceStore
+from tests.support.trace_files import PATIENT, ids, looked_at, write_trace
 
 BEGAN = 1_800_000_000
-PATIENT = 60.0
-"""Seconds for a refresh of a few files, more than any machine takes."""
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[TraceIndex]:
-    with TraceIndex(tmp_path) as opened:
-        yield opened
-
-
-def write(home: Path, number: int, said: str = "hello", **facts: Any) -> Path:
-    """A trace of its second. facts: of the record, in place of these."""
-    messages = [{"role": "user", "content": said}]
-    record = {
-        "id": f"req_{number:08d}",
-        "time": f"2027-01-15T08:00:00.{number:03d}+00:00",
-        "mode": "lmstudio",
-        "session": "s",
-        "request": {"headers": {"User-Agent": "claude-cli/2.1.197"}, "body": {"tools": [{}], "messages": messages}},
-        "response": {"status": 200, "body": {"content": [{"type": "text", "text": "answered"}]}},
-        "usage": {"prompt_tokens": 10, "cached_tokens": 4, "output_tokens": 2},
-        "outcome": "complete",
-    }
-    file = home / "traces" / "lmstudio" / f"trace-20270115-080000-{number:03d}-{number:08d}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({**record, **facts}))
-    return file
-
-
-def ids(index: TraceIndex, words: str) -> list[str]:
-    return [hit.turn.id[-1] for hit in index.search(words)]
 
 
 def test_what_the_store_writes_is_found(tmp_path: Path, index: TraceIndex) -> None:
@@ -90,8 +57,10 @@ def test_what_the_store_writes_is_found(tmp_path: Path, index: TraceIndex) -> No
     ],
 )
 def test_words_of_any_language(tmp_path: Path, index: TraceIndex, typed: str, found: str) -> None:
-    write(tmp_path, 1, "a timeout in Résumé: parse_args() of src/main.py, 请修复这个错误, このテストを直す, 코드를")
-    write(tmp_path, 2, "这里错, parse the args, out at noon")
+    write_trace(
+        tmp_path, 1, "a timeout in Résumé: parse_args() of src/main.py, 请修复这个错误, このテストを直す, 코드를"
+    )
+    write_trace(tmp_path, 2, "这里错, parse the args, out at noon")
     index.refresh(PATIENT)
     (hit,) = index.search(typed)
     assert "parse_args() of src/main.py, 请修复" in "".join(text for text, _ in hit.excerpt)
@@ -101,7 +70,7 @@ def test_words_of_any_language(tmp_path: Path, index: TraceIndex, typed: str, fo
 def test_sessions_agents_and_turns(tmp_path: Path, index: TraceIndex) -> None:
     asked = [("a", None), ("a", "x"), ("b", None), ("a", "x"), ("a", "y"), (None, None), ("a", None)]
     for number, (session, agent) in enumerate(asked):
-        write(
+        write_trace(
             tmp_path, number, f"said {number}", session=session, agent=agent, outcome="error" if agent else "complete"
         )
     assert index.refresh(PATIENT) == 0
@@ -137,7 +106,7 @@ def test_sessions_agents_and_turns(tmp_path: Path, index: TraceIndex) -> None:
 
 def test_prompts_by_their_name(tmp_path: Path, index: TraceIndex) -> None:
     for number, (model, system) in enumerate((("m1", "one"), ("m2", "one"), ("m1", "two"))):
-        write(tmp_path, number, request={"body": {"model": model, "system": system}})
+        write_trace(tmp_path, number, request={"body": {"model": model, "system": system}})
     index.refresh(PATIENT)
     two, one = index.prompts()
     assert (one.models, one.uses, one.turn, one.bytes) == (("m1", "m2"), 2, "req_00000001", 3)
@@ -146,7 +115,7 @@ def test_prompts_by_their_name(tmp_path: Path, index: TraceIndex) -> None:
 
 def test_requests_of_one_millisecond_are_all_there(tmp_path: Path, index: TraceIndex) -> None:
     for number in range(5):
-        write(tmp_path, number, time="2027-01-15T08:00:00+00:00")
+        write_trace(tmp_path, number, time="2027-01-15T08:00:00+00:00")
     assert index.refresh(PATIENT) == 0
     assert len(index.turns("s")) == 5
     assert index.before(index.turns("s")[3]) == index.turns("s")[2]
@@ -154,7 +123,7 @@ def test_requests_of_one_millisecond_are_all_there(tmp_path: Path, index: TraceI
 
 def test_a_refresh_is_bounded_and_the_next_goes_on_with_the_newest_first(tmp_path: Path, index: TraceIndex) -> None:
     for number in range(5):
-        write(tmp_path, number)
+        write_trace(tmp_path, number)
     assert [index.refresh(0.0), index.turns("s")[0].id[-1]] == [4, "4"]
     assert [index.refresh(0.0), index.refresh(0.0), index.refresh(0.0), index.refresh(0.0)] == [3, 2, 1, 0]
     assert len(index.turns("s")) == 5
@@ -168,12 +137,12 @@ def test_only_what_changed_is_read_again(tmp_path: Path, index: TraceIndex, monk
         return record_in(traces, file)
 
     monkeypatch.setattr(indexed, "record_in", reading)
-    write(tmp_path, 1)
-    write(tmp_path, 2)
+    write_trace(tmp_path, 1)
+    write_trace(tmp_path, 2)
     damaged = tmp_path / "traces/lmstudio/trace-3.json"
     damaged.write_text('{"request": {"bo')
     assert [index.refresh(PATIENT), index.refresh(PATIENT), "".join(read)] == [0, 0, "321"]
-    write(tmp_path, 1, "changed")
+    write_trace(tmp_path, 1, "changed")
     damaged.write_text('{"request": {}}')
     assert [index.refresh(PATIENT), "".join(read)] == [0, "32131"]
     assert ids(index, "changed") == ["1"]
@@ -183,7 +152,7 @@ def test_only_what_changed_is_read_again(tmp_path: Path, index: TraceIndex, monk
 def test_what_is_pruned_leaves_no_word(tmp_path: Path, index: TraceIndex) -> None:
     words = [hashlib.sha256(b"%d" % number).hexdigest()[:16] for number in range(100)]
     for number, word in enumerate(words):
-        write(tmp_path, number, word)
+        write_trace(tmp_path, number, word)
     index.refresh(PATIENT)
     kept = sum(file.stat().st_size for file in (tmp_path / "traces/lmstudio").iterdir()) // 2
     TraceFolder(tmp_path, "lmstudio", kept, 1e9).prune()
@@ -203,7 +172,7 @@ def test_words_are_wiped_once_a_minute_at_most(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr("anyclaude.trace.indexed.time.time", lambda: BEGAN + clock[0])
-    files = [write(tmp_path, number, f"unforgettable{number}") for number in range(4)]
+    files = [write_trace(tmp_path, number, f"unforgettable{number}") for number in range(4)]
     index.refresh(PATIENT)
     wiped: list[float] = []
     real = indexed._wiped
@@ -220,165 +189,8 @@ def test_words_are_wiped_once_a_minute_at_most(
     assert wiped == [1.0, 62.0, 140.0]
 
 
-@pytest.mark.parametrize("count", [1, 20])
-def test_an_index_that_is_lost_is_made_anew(tmp_path: Path, count: int) -> None:
-    for number in range(count):
-        write(tmp_path, number)
-    for _ in range(2):
-        with TraceIndex(tmp_path) as index:
-            assert [index.refresh(PATIENT), index.count(), index.why] == [0, count, ""]
-        (tmp_path / "traces" / NAME).unlink()
-
-
-def of_another_version(path: Path) -> None:
-    with sqlite3.connect(path) as other:
-        other.execute("PRAGMA user_version = 9999")
-    other.close()
-
-
-def of_other_tables(path: Path) -> None:
-    path.unlink()
-    with sqlite3.connect(path) as other:
-        other.execute("CREATE TABLE files (something)")
-        other.execute(f"PRAGMA user_version = {index_file.VERSION}")
-    other.close()
-
-
-def cut_in_the_middle(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-DAMAGES: list[Callable[[Path], object]] = [
-    of_another_version,
-    of_other_tables,
-    cut_in_the_middle,
-    lambda path: path.write_bytes(b""),
-    lambda path: path.write_bytes(b"no database at all, but longer than a header is " * 100),
-    lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * (path.stat().st_size - 4096)),
-]
-
-
-@pytest.mark.parametrize("damage", DAMAGES, ids=range(len(DAMAGES)))
-@pytest.mark.parametrize("while_open", [False, True])
-def test_a_damaged_index_is_made_anew(tmp_path: Path, damage: Callable[[Path], object], while_open: bool) -> None:
-    for number in range(30):
-        write(tmp_path, number, f"said {number}")
-    with TraceIndex(tmp_path) as index:
-        index.refresh(PATIENT)
-        if while_open:
-            damage(tmp_path / "traces" / NAME)
-            looked_at(index)
-    if not while_open:
-        damage(tmp_path / "traces" / NAME)
-    with TraceIndex(tmp_path) as index:
-        looked_at(index)
-        write(tmp_path, 31, "said 31")
-        while index.refresh(PATIENT):
-            pass
-        assert (index.why, index.count(), ids(index, "31")) == ("", 31, ["1"])
-
-
-def looked_at(index: TraceIndex) -> None:
-    """Every question may be the one that finds the damage."""
-    index.sessions()
-    index.turns("s")
-    index.search("said")
-    index.prompts()
-
-
-@pytest.mark.parametrize("gone", ["traces/index.sqlite3", "traces"])
-def test_the_index_may_be_removed_while_it_is_open(tmp_path: Path, index: TraceIndex, gone: str) -> None:
-    write(tmp_path, 1)
-    index.refresh(PATIENT)
-    os.rename(tmp_path / gone, tmp_path / "away")
-    write(tmp_path, 2, "new")
-    while index.refresh(PATIENT):
-        pass
-    assert ids(index, "new") == ["2"]
-    with TraceIndex(tmp_path) as another:
-        assert [another.refresh(PATIENT), ids(another, "new")] == [0, ["2"]]
-
-
-def test_where_there_can_be_no_index_it_is_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write(tmp_path, 1)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_text("mine")
-    (tmp_path / "traces" / NAME).symlink_to(elsewhere)
-    with TraceIndex(tmp_path) as index:
-        assert [index.refresh(PATIENT), index.count()] == [0, 1]
-        assert index.why.endswith("it is a link, no file, or another user's")
-    assert elsewhere.read_text() == "mine"
-    assert len(caplog.records) == 1
-
-
-def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
-    write(tmp_path / "elsewhere", 1)
-    (tmp_path / "traces").symlink_to(tmp_path / "elsewhere" / "traces")
-    with TraceIndex(tmp_path) as index:
-        assert [index.refresh(PATIENT), index.count()] == [0, 0]
-        assert "is a link" in index.why
-    assert not (tmp_path / "elsewhere" / "traces" / NAME).exists()
-
-
-def test_links_and_pipes_are_no_traces(tmp_path: Path, index: TraceIndex) -> None:
-    folder = write(tmp_path, 1).parent
-    secret = tmp_path / "secret"
-    secret.write_text(json.dumps({"request": {}, "id": "stolen"}))
-    (folder / "trace-link.json").symlink_to(secret)
-    os.mkfifo(folder / "trace-pipe.json")
-    (folder / "trace-folder.json").mkdir()
-    (tmp_path / "traces" / "claude").symlink_to(folder)
-    assert [index.refresh(PATIENT), index.count()] == [0, 1]
-
-
-def test_the_index_is_the_users_alone(tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        write(tmp_path, 1)
-        with TraceIndex(tmp_path) as index:
-            index.refresh(PATIENT)
-        path = tmp_path / "traces" / NAME
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-        path.chmod(0o644)
-        TraceIndex(tmp_path).close()
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    finally:
-        os.umask(before)
-
-
-def test_while_another_program_writes_what_is_known_can_be_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(index_file, "WAIT", 0.05)
-    write(tmp_path, 1, "known")
-    with TraceIndex(tmp_path) as index:
-        index.refresh(PATIENT)
-        other = sqlite3.connect(tmp_path / "traces" / NAME, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        write(tmp_path, 2, "new")
-        assert [index.refresh(PATIENT), ids(index, "known"), index.why] == [1, ["1"], ""]
-        other.execute("ROLLBACK")
-        assert [index.refresh(PATIENT), ids(index, "new"), index.why] == [0, ["2"], ""]
-        other.execute("BEGIN EXCLUSIVE")
-        assert ids(index, "known") == []
-        assert "locked" in index.why
-        assert [index.refresh(PATIENT), ids(index, "known")] == [0, ["1"]]
-        other.close()
-
-
-def test_two_viewers_share_it(tmp_path: Path, index: TraceIndex) -> None:
-    with TraceIndex(tmp_path) as another:
-        for number in range(4):
-            write(tmp_path, number)
-        assert index.refresh(PATIENT) == another.refresh(PATIENT) == 0
-        write(tmp_path, 2, "changed").with_name("x")
-        assert [index.refresh(PATIENT), ids(another, "changed"), another.refresh(PATIENT)] == [0, ["2"], 0]
-        assert another.count() == 4
-
-
 def test_pruning_leaves_the_index_alone(tmp_path: Path, index: TraceIndex) -> None:
-    write(tmp_path, 1)
+    write_trace(tmp_path, 1)
     index.refresh(PATIENT)
     for mode in ("lmstudio", "claude"):
         TraceFolder(tmp_path, mode, 0, 0.0).prune()
@@ -402,7 +214,7 @@ for _ in range(240):
     ids=range(5),
 )
 def test_a_record_of_any_shape(tmp_path: Path, index: TraceIndex, record: dict[str, Any]) -> None:
-    file = write(tmp_path, 1)
+    file = write_trace(tmp_path, 1)
     file.write_text(json.dumps(record))
     assert index.refresh(PATIENT) == 0
     assert index.count() <= 1
