@@ -11,7 +11,7 @@ from tests.support.scenarios import coding, reading, sessions
 from tests.support.scenarios.real import Cast, Real
 from tests.support.worker_nodes import Mother
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 PARTS = (
     *(coding.fixing, coding.ordering, coding.noting, coding.waiting),

@@ -164,6 +164,18 @@ def test_an_attack_in_every_field_stays_words(page: Page, seen: Seen) -> None:
     assert page.evaluate("document.body.innerText").count("\x1b") == 0
 
 
+def test_a_private_file_leads_in(context: BrowserContext, address: str, seen: Seen, tmp_path: Path) -> None:
+    """As `--open` does it: for the browser that file is another site."""
+    leads = tmp_path / "traces.html"
+    leads.write_text(f'<meta http-equiv="refresh" content="0; url={address}">')
+    page = context.new_page()
+    page.goto(leads.as_uri())
+    page.wait_for_url(address.partition("?")[0])
+    expect(page.get_by_text("The tide table is an hour late")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("The tide table is an hour late")).to_be_visible()
+
+
 def test_a_stranger_sees_nothing(context: BrowserContext, address: str) -> None:
     page = context.new_page()
     answer = page.goto(address.partition("?")[0])

@@ -52,6 +52,7 @@ async def _serving(home: Path, port: int, *, opens: bool) -> None:
 def _opened(address: str) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="anyclaude-") as folder:
         leads = Path(folder) / "traces.html"
+        leads.touch(mode=0o600)
         leads.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(address)}">')
         if not webbrowser.open(leads.as_uri()):
             say("no browser was found; open the address above")

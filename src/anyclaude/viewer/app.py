@@ -26,9 +26,9 @@ Look = Callable[[Asked], Page | File]
 PAGES: Final[dict[str, Look]] = {
     "": pages.sessions,
     "/": pages.sessions,
-    "/session/{session:[^/]+}": pages.session,
-    "/session/{session:[^/]+}/export.md": pages.session_markdown,
-    "/session/{session:[^/]+}/export.json": pages.session_json,
+    "/session/{session:[^/]*}": pages.session,
+    "/session/{session:[^/]*}/export.md": pages.session_markdown,
+    "/session/{session:[^/]*}/export.json": pages.session_json,
     "/turn/{turn:[^/]+}": turn_pages.conversation_page,
     "/turn/{turn:[^/]+}/timing": turn_pages.timing_page,
     "/turn/{turn:[^/]+}/sent": turn_pages.sent_page,

@@ -126,6 +126,17 @@ async def test_ids_of_any_kind_are_found_again(tmp_path: Path) -> None:
             assert (page.status, "Where am I?" in await page.text()) == (200, True)
 
 
+async def test_requests_without_a_session_are_shown_together(tmp_path: Path) -> None:
+    Story(tmp_path, "").turn("Who am I?", "Nobody said.", session=None)
+    async with _visiting(tmp_path) as visitor:
+        await visitor.enter()
+        assert f'href="{PREFIX}/session/"' in await (await visitor.get()).text()
+        assert "Who am I?" in await (await visitor.get("/session/")).text()
+        assert (await visitor.get("/session//export.json")).status == 200
+        turn = await visitor.get("/turn/req_0001")
+        assert "Nobody said." in await turn.text()
+
+
 async def test_export_is_a_file_to_keep(tmp_path: Path) -> None:
     summer_time(tmp_path)
     async with _visiting(tmp_path) as visitor:

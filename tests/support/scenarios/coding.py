@@ -48,7 +48,7 @@ async def edit_run_fix(stage: Stage) -> None:
     """Each prompt begins with the one before it, though Claude Code rewrites the commands (`cd` to where it is)."""
     claude = stage.claude(fixing)
     small = stage.with_tools("Bash", "Edit", "Write")
-    answer = await claude.ask("Write a table of squares and make it right", *small, deadline=200)
+    answer = await claude.ask("Write a table of squares and make it right", *small, deadline=500)
     assert (answer.exit_code, answer.text) == (0, "It runs."), answer.ended.stderr
     assert len(stage.asked) == 2 * WRONG + 3
     assert str([number * number for number in range(WRONG)]) in (claude.work / "squares.py").read_text()
@@ -91,7 +91,7 @@ async def three_subagents(stage: Stage) -> None:
     gathering = Gathering(first_turn, {"first turns": 3})
     stage.gather(gathering)
     claude = stage.claude(ordering)
-    answer = await claude.ask("Have three parts written", *stage.with_tools("Agent", "Write"), deadline=200)
+    answer = await claude.ask("Have three parts written", *stage.with_tools("Agent", "Write"), deadline=500)
     assert (answer.exit_code, answer.text) == (0, "All parts are written."), answer.ended.stderr
     assert gathering.met == {"first turns"}
     written = [(claude.work / f"part{number}.txt").read_text() for number in "123"]

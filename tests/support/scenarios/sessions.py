@@ -76,7 +76,7 @@ async def outgrow_the_window(stage: Stage) -> None:
     """A session that its server's window holds but half of goes on to its end."""
     claude = stage.claude(reading)
     lay_out(claude)
-    answer = await claude.ask("Go through all parts", *stage.with_tools("Bash", "Read"), deadline=200)
+    answer = await claude.ask("Go through all parts", *stage.with_tools("Bash", "Read"), deadline=500)
     assert (answer.exit_code, answer.text) == (0, "All parts are read."), answer.text
     assert (claude.work / "number").read_text() == f"{PARTS}\n"
     assert sum(map(compacts, stage.asked)) >= 2
