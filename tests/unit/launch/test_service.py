@@ -186,7 +186,7 @@ def test_launchds_shell_reads_the_variables_and_becomes_the_program(
     assert begun(home, ("/bin/sh", "-c", 'printf "%s|" "$TOKEN" "$@"', "sh", "a b", "$c")) == f"{SECRET}|a b|$c|"
     assert log.read_text() == "0123456789"
     monkeypatch.setattr(service_launchd, "_BEGIN", service_launchd._BEGIN.replace("10000000", "10"))
-    begun(home, ("/bin/true",))
+    begun(home, ("/bin/sh", "-c", ":"))
     assert log.read_text() == ""
 
 
