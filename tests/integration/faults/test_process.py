@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -267,11 +267,11 @@ async def test_with_64_descriptors_it_refuses_some_and_lives_on(tmp_path: Path) 
             assert started.stdout is not None
             url, token = [(await started.stdout.readline()).decode().strip().partition("=")[2] for _ in range(2)]
             port = int(url.rpartition(":")[2])
-            idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
-            assert not await answered(url, token)
-            for _, writer in idle:
-                writer.close()
-            async with asyncio.timeout(30):
+            async with many_idle(port) as more, asyncio.timeout(60):
+                await more()
+                while await answered(url, token):  # what it had open for its start is free again
+                    await more()
+            async with asyncio.timeout(60):
                 while not await answered(url, token):  # as Claude Code asks again
                     pass
             os.kill(started.pid, TERM)
@@ -292,6 +292,23 @@ async def test_an_upstream_without_a_descriptor_for_it_is_said(monkeypatch: pyte
             await upstream.get("models", 5.0)
     finally:
         await upstream.aclose()
+
+
+@asynccontextmanager
+async def many_idle(port: int) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Opens a hundred connections with each call; in the end all are closed."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def more() -> None:
+        for _ in range(100):
+            with suppress(ConnectionError):
+                writers.append((await asyncio.open_connection("127.0.0.1", port))[1])
+
+    try:
+        yield more
+    finally:
+        for writer in writers:
+            writer.transport.abort()
 
 
 async def answered(url: str, token: str) -> bool:
