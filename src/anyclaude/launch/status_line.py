@@ -25,6 +25,10 @@ _COMMAND: Final = shlex.join((sys.executable, "-I", "-S", str(Path(status_line_c
 """Isolated, and without site-packages: it is to be there in a few hundredths of a second."""
 
 
+_AGAIN: Final = 10
+"""Seconds after which it runs anew by itself, should the proxy not have answered in time."""
+
+
 def has_screen(arguments: Sequence[str]) -> bool:
     """Whether a claude with these arguments will have a place for the line."""
     return os.isatty(_STDOUT) and not {"-p", "--print"} & {*arguments}
@@ -39,7 +43,7 @@ def status_line(environ: Mapping[str, str], managed: Sequence[Path] = MANAGED) -
         own = any(map(_names_one, settings_files(Path.home(), Path.cwd(), environ, managed)))
     except (OSError, RuntimeError):  # the working directory is gone, or there is no home directory
         return {}
-    return {} if own else {"statusLine": {"type": "command", "command": _COMMAND}}
+    return {} if own else {"statusLine": {"type": "command", "command": _COMMAND, "refreshInterval": _AGAIN}}
 
 
 def _names_one(path: Path) -> bool:

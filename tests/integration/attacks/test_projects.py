@@ -194,7 +194,7 @@ async def test_children_import_nothing_of_the_working_directory(command: tuple[s
 def test_each_python_that_is_started_leaves_the_working_directory_out() -> None:
     for path in (REPOSITORY / "src").rglob("*.py"):
         for started in re.findall(r'sys\.executable,\s*("[^"]+"|\*\w+)', path.read_text()):
-            assert started in ('"-P"', "*PROGRAM", "*sys"), f"{path.name} starts Python with {started}"
+            assert started in ('"-P"', '"-I"', "*PROGRAM", "*sys"), f"{path.name} starts Python with {started}"
     assert PROGRAM[0] == "-P"
 
 

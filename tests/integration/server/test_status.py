@@ -23,12 +23,13 @@ from anyclaude.errors import Overloaded, UpstreamBroken
 from anyclaude.server.app import Launched
 from anyclaude.wire.events import Failed, TextDelta
 from tests.support import anthropic_upstream as shapes
-from tests.support.clients import TOKEN, Client, client_of, talking_to
+from tests.support.clients import ASK, TOKEN, Client, client_of, talking_to
 from tests.support.openai_upstream import Asked, OpenAIUpstream
 from tests.support.script import Fails, Refusal, Reply, Says, Usage, reply
 
 STATUS = "/anyclaude/status"
 CANARY = "canary-of-a-conversation"
+MINE = {"X-Claude-Code-Session-Id": "mine"}
 NODE_TOKEN = "canary-token-of-the-nodes"
 
 
@@ -69,7 +70,7 @@ async def cluster_of(upstreams: Sequence[OpenAIUpstream], interval: int = 60_000
         yield client
 
 
-@pytest.mark.parametrize("path", [STATUS, "/metrics"])
+@pytest.mark.parametrize("path", [STATUS, "/metrics", "/anyclaude/session/s"])
 async def test_only_for_the_token(path: str) -> None:
     async with talking_to(ScriptedBackend()) as client, aiohttp.ClientSession() as stranger:
         for headers in ({}, {"Authorization": "Bearer another"}):
@@ -103,6 +104,27 @@ async def test_counts_of_streams_and_of_whole_answers() -> None:
     assert figures["anyclaude_first_event_seconds_bucket lmstudio +Inf"] == 2
     assert any(name.startswith("anyclaude_info") for name in figures)
     assert not any(name.startswith(("process_", "python_")) for name in figures)
+
+
+async def test_the_last_turn_of_a_session() -> None:
+    """With the tokens as the node counts them, and with nothing that was said."""
+    tool = {"name": "Bash", "input_schema": {"type": "object"}}
+    ask = {**ASK, "stream": True, "tools": [tool]}
+    async with OpenAIUpstream() as upstream, cluster_of([upstream]) as client:
+        upstream.script(reply(Says(CANARY), usage=Usage(prompt=1000, cached=900, completion=7)))
+        async with client.session.post(f"{client.url}/v1/messages", json=ask, headers=MINE) as response:
+            assert response.status == 200
+            await response.read()
+        async with client.get("/anyclaude/session/mine") as response:
+            text = await response.text()
+        async with client.get("/anyclaude/session/another") as response:
+            other = await response.json()
+    told = json.loads(text)
+    last = told["last"]
+    assert (told["turns"], last["backend"], last["model"]) == (1, "mlx-cluster", "scripted-model")
+    assert (last["prompt_tokens"], last["cached_tokens"], last["output_tokens"]) == (1000, 900, 7)
+    assert CANARY not in text
+    assert (other["backend"], other["turns"], other["last"]) == ("mlx-cluster", 0, None)
 
 
 async def test_what_is_in_flight_and_who_left() -> None:
