@@ -7,7 +7,7 @@ from tests.integration.attacks.on_proxy import on_proxy
 from tests.integration.attacks.on_worker import on_worker
 from tests.support.children import REPOSITORY
 
-RULES: Final = {f"S{number}" for number in range(1, 21)}
+RULES: Final = {f"S{number}" for number in range(1, 22)}
 _ROW: Final = re.compile(r"^\| (S\d+) \| .+? \| (.+) \|$", re.MULTILINE)
 
 
