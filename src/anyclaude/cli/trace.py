@@ -45,6 +45,7 @@ _ABOUT: Final = (
 _EXAMPLES: Final = (
     ("anyclaude trace list -n 50", "the newest 50"),
     ("anyclaude trace show last", "the newest one, to read"),
+    ("anyclaude trace serve --open", "all of it in a browser"),
     ("anyclaude trace sessions", "the newest sessions"),
     ("anyclaude trace search 'no such file' main.py", "where that was said, by anybody"),
     ("anyclaude trace export last -o session.md", "to read it elsewhere"),
