@@ -12,7 +12,7 @@ from anyclaude.server.keys import FIGURES, METRICS, MODE, REDACTOR, ROUTER
 from anyclaude.server.metrics import CONTENT_TYPE
 from anyclaude.server.passthrough import relay_other
 from anyclaude.server.status import report, session_report
-from anyclaude.trace.transcript import printable
+from anyclaude.trace.parts import printable
 
 
 async def preconnect(request: web.Request) -> web.Response:
