@@ -32,7 +32,8 @@ from anyclaude.errors import (
 )
 from anyclaude.wire.json import decode_lenient
 
-_CONNECTIONS: Final = 256
+_CONNECTIONS: Final = 1024
+"""More requests wait for one of them to end, and not for longer than a connection may take to be made."""
 _UNREACHABLE: Final = {
     errno.ECONNREFUSED,
     errno.EHOSTUNREACH,
