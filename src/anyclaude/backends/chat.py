@@ -86,7 +86,7 @@ class ChatBackend:
     async def stream(
         self, request: Mapping[str, Any], caller: Caller, model: str | None = None
     ) -> AsyncIterator[EventBatches]:
-        if self._profile(model).repairs and (said := same_call_again(request)):
+        if (said := same_call_again(request)) and self._profile(model).repairs:
             caller.journal.note("repair", what="the same call again: the turn was ended")
             yield _one([TextDelta(said), Finished("end_turn")])
             return

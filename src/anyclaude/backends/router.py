@@ -76,7 +76,7 @@ class Router:
     def plan(self, request: Mapping[str, Any], caller: Caller) -> Plan:
         """Where this request goes; who failed lately is asked last."""
         plan = self._planner.plan(request, caller)
-        return replace(plan, candidates=tuple(self._resting.last(plan.candidates)))
+        return Plan(tuple(self._resting.last(plan.candidates)), plan.reason)
 
     def relays(self, plan: Plan) -> bool:
         """Whether the first to be asked is handed the request as it is."""
