@@ -55,7 +55,11 @@ async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     request_line, *lines = head.split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
-    await reader.readexactly(int(headers.get("content-length", 0)))
+    left = int(headers.get("content-length", 0))
+    while left:  # held nowhere: other streams do not wait for a large one
+        left -= len(piece := await reader.read(min(left, 1 << 16)))
+        if not piece:
+            raise ConnectionResetError("the client left in its request")
     method, target, _ = request_line.split(" ")
     return method, target
 
