@@ -55,11 +55,11 @@ class Desk:
         """Waits for the page that is being made, if there is one."""
         self._thread.shutdown(cancel_futures=True)
         if self._index is not None:
-            self._index.__exit__(None, None, None)
+            self._index.close()
 
     def _looked(self, look: Callable[[TraceIndex, int], T]) -> T:
         if self._index is None:
-            self._index = TraceIndex(self._home).__enter__()
+            self._index = TraceIndex(self._home)
         if time.monotonic() - self._refreshed > _FRESH:
             self._unread = self._index.refresh(_LOOKING)
             self._refreshed = time.monotonic()

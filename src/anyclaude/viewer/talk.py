@@ -4,9 +4,7 @@ A request can be many megabytes, a page must not be. Each text gets so many char
 newest first; of the rest the page says how much it is and links to it as plain text.
 """
 
-import binascii
 import difflib
-from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,7 +22,8 @@ from anyclaude.trace.conversation import (
     Text,
     Thinking,
 )
-from anyclaude.trace.parts import pretty, word
+from anyclaude.trace.parts import word
+from anyclaude.viewer.places import arguments_of, kind_of
 
 OF_A_TEXT: Final = 12_000
 """Characters that are shown of one text."""
@@ -37,13 +36,6 @@ _TELLING: Final = (
     "file_path", "command", "pattern", "query", "url", "description", "prompt", "subject", "skill", "path", "name",
 )  # fmt: skip
 """Of the arguments of a call the one that says most, the first of these."""
-
-_PICTURES: Final = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,65 +114,6 @@ def shown(said: Sequence[Said], last: int, room: Room | None = None) -> Shown:
     return Shown(tuple(reversed(found)), first, room)
 
 
-def at(said: Sequence[Said], place: str) -> Block | str | None:
-    """What stands at a place that an `Item` or `Words` names; None where there is nothing."""
-    message, block, *rest = [*place.split("."), "", ""]
-    found: Block | str | None = _nth(_nth(said, message), block)
-    steps = [step for step in rest if step]
-    if not steps:
-        return found
-    match found, steps:
-        case Call(result=Result() as result), ["result", number]:
-            found = _nth(result, number)
-        case Call(arguments=given), ["argument", number]:
-            found = _nth([text for _, text in _arguments(given)], number)
-        case _:
-            found = None
-    return found
-
-
-def plain(block: Block | str) -> str:
-    """The whole of a block as text."""
-    match block:
-        case str():
-            return block
-        case Text(text) | Thinking(text) | Failure(text):
-            return text
-        case Document():
-            return block.text
-        case Other():
-            return block.json
-        case Link():
-            return f"{block.title}\n{block.url}\n\n{block.text}"
-        case Call():
-            return "\n\n".join(f"{name}:\n{text}" for name, text in _arguments(block.arguments))
-        case Result():
-            return "\n\n".join(map(plain, block.blocks))
-    return ""
-
-
-def picture(block: Block | str | None) -> tuple[bytes, str] | None:
-    """The bytes of an image and its type by those bytes, whatever the record says; None for all that is no picture."""
-    if not isinstance(block, Image) or (kind := _kind_of(block)) is None:
-        return None
-    content = _decoded(block.data)
-    return None if content is None else (content, kind)
-
-
-def _kind_of(image: Image) -> str | None:
-    begins = _decoded(image.data[:16]) or b""
-    if begins[:4] == b"RIFF" and begins[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for magic, kind in _PICTURES if begins.startswith(magic)), None)
-
-
-def _decoded(base64: str) -> bytes | None:
-    try:
-        return b64decode(base64, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
 def _message(number: int, said: Said, room: Room) -> Message:
     places = range(len(said.blocks))
     items = [_item(said.blocks[place], f"{number}.{place}", room) for place in reversed(places)]
@@ -212,7 +145,7 @@ def _item(block: Block, place: str, room: Room) -> Item:
 
 
 def _image(block: Image, place: str) -> Item:
-    if _kind_of(block) is None:
+    if kind_of(block) is None:
         return Item("missing", place, f"an image ({word(block.media_type) or 'of no known kind'}) that is not shown")
     return Item("image", place, block.media_type)
 
@@ -221,7 +154,7 @@ def _call(call: Call, place: str, room: Room) -> Item:
     result = _result(call.result, f"{place}.result", room) if call.result else None
     edit = _edit(call.arguments)
     telling = _telling(call.arguments)
-    given = [] if edit else [each for each in enumerate(_arguments(call.arguments)) if each[1][1] != telling]
+    given = [] if edit else [each for each in enumerate(arguments_of(call.arguments)) if each[1][1] != telling]
     words = tuple((name, room.words(text, f"{place}.argument.{number}")) for number, (name, text) in given)
     failed = call.result is not None and call.result.error
     return Item("call", place, call.name, room.words(telling, place), words, edit, result, failed)
@@ -229,14 +162,6 @@ def _call(call: Call, place: str, room: Room) -> Item:
 
 def _result(result: Result, place: str, room: Room) -> tuple[Item, ...]:
     return tuple(_item(block, f"{place}.{number}", room) for number, block in enumerate(result.blocks))
-
-
-def _arguments(given: Any) -> Iterator[tuple[str, str]]:
-    if not isinstance(given, Mapping):
-        yield "arguments", given if isinstance(given, str) else pretty(given)
-        return
-    for name, value in given.items():
-        yield word(name), value if isinstance(value, str) else pretty(value)
 
 
 def _telling(given: Any) -> str:
@@ -276,11 +201,3 @@ def _piece(lines: Iterable[str], code: bool) -> Iterator[Piece]:
 def _safe(url: str) -> str:
     """Where a link may lead: the web, and nothing that a browser runs."""
     return url if url.startswith(("http://", "https://")) else ""
-
-
-def _nth(found: Any, number: str) -> Any:
-    """The message, block or argument of that number, None where there is none."""
-    if not number.isascii() or not number.isdigit() or len(number) > 6:
-        return None
-    among = found.blocks if isinstance(found, Said | Result) else found
-    return among[int(number)] if isinstance(among, Sequence) and int(number) < len(among) else None

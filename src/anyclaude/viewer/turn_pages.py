@@ -13,8 +13,9 @@ from anyclaude.trace.versions import versions
 from anyclaude.trace.waterfall import MEANING
 from anyclaude.viewer.asked import Asked, File, Page
 from anyclaude.viewer.links import turn_link
+from anyclaude.viewer.places import at, picture, plain
 from anyclaude.viewer.prompt_parts import options, parts, said, standing
-from anyclaude.viewer.talk import at, picture, plain, shown
+from anyclaude.viewer.talk import shown
 from anyclaude.viewer.threads import Thread, key_of, threads
 
 MESSAGES: Final = 12
