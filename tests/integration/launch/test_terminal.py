@@ -52,6 +52,12 @@ async def test_claude_has_the_terminal_and_nothing_of_ours_is_on_it(person: Pers
     assert environ["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "262144"
 
 
+async def test_without_a_status_line_claude_gets_no_settings(person: Person) -> None:
+    async with person.types("show", ANYCLAUDE_STATUS_LINE="false") as session:
+        assert json.loads(await session.screen.expect("\r\n"))["argv"] == ["show"]
+        await session.shell.expect("exited 0")
+
+
 async def test_what_was_dropped_is_said_by_name_alone(person: Person) -> None:
     async with person.types("exit", "0", ANTHROPIC_API_KEY="sk-canary", LMSTUDIO_API_KEY="canary") as session:
         await session.screen.expect("they lead elsewhere: ANTHROPIC_API_KEY\r\n")
