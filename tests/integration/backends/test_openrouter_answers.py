@@ -118,14 +118,15 @@ async def test_an_error_in_mid_stream_takes_nothing_for_complete(tmp_path: Path)
         )
         cut = reply(half, broken, Breaks())
         upstream.script(cut, cut, cut)
-        events = await client.events(**ASK)
+        events = await client.events(**ASK, max_tokens=100_000)
         assert events[-1]["type"] == "error"
         assert events[-1]["error"]["message"] == "the model server said: Provider disconnected"
-        async with client.post(**ASK) as response:
+        async with client.post(**ASK, max_tokens=100_000) as response:
             assert response.status == 502
+        ask: Any = {"model": "m", "max_tokens": 100_000, "messages": [QUESTION], **ASK}
         async with sdk(client) as official:
             with pytest.raises(anthropic.APIStatusError, match="Provider disconnected"):
-                async with official.messages.stream(model="m", max_tokens=9, messages=[QUESTION], **ASK) as stream:  # type: ignore[list-item]
+                async with official.messages.stream(**ask) as stream:
                     await stream.get_final_message()
 
 
