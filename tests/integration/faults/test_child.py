@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -17,6 +18,16 @@ from tests.support.pids import state, until_gone
 from tests.support.stub_claude import stub_claude
 from tests.support.terminal import Session, on_terminal
 
+_PATIENT = """
+import sys
+from functools import partial
+from anyclaude.cli.main import main
+from anyclaude.launch import session
+session.run_claude = partial(session.run_claude, grace=60)
+sys.exit(main())
+"""
+"""anyclaude that kills no claude because the machine is slow."""
+
 
 class Person:
     """Somebody who types `anyclaude ...` on a terminal of their own."""
@@ -25,8 +36,9 @@ class Person:
         self.folder = folder
         self.environ = bare_environment(folder, LMSTUDIO_URL=upstream.url, ANYCLAUDE_CLAUDE=stub_claude(folder))
 
-    def types(self, *arguments: str) -> AbstractAsyncContextManager[Session]:
-        return on_terminal([*ANYCLAUDE, "--mode=lmstudio", *arguments], self.environ, self.folder)
+    def types(self, *arguments: str, patient: bool = False) -> AbstractAsyncContextManager[Session]:
+        program = [sys.executable, "-c", _PATIENT] if patient else ANYCLAUDE
+        return on_terminal([*program, "--mode=lmstudio", *arguments], self.environ, self.folder)
 
 
 @pytest.fixture
@@ -75,7 +87,7 @@ async def test_a_terminal_that_is_closed_ends_both(person: Person) -> None:
 
 async def test_a_closed_terminal_gives_claude_its_time(person: Person) -> None:
     """The shell and the system tell of it one after the other; the second time is no impatience."""
-    async with person.types("stubborn") as session:
+    async with person.types("stubborn", patient=True) as session:
         claude = int(await session.line("ready"))
         for _ in range(2):
             os.kill(session.job, signal.SIGHUP)
