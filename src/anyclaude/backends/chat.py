@@ -185,7 +185,7 @@ class ChatBackend:
             if not lessons:
                 name = self.name_of(body["model"])
                 caller.journal.note("model", name=name, context_window=profile.context_window)
-                self._prefixes.look(request, body["model"], prompt, caller)
+                await self._prefixes.look(request, body["model"], prompt, caller)
             try:
                 return await self._attempt(stack, request, body, prompt.encoded(body), caller, profile)
             except (UpstreamRejected, UpstreamBroken) as error:

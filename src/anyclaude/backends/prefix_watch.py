@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
+from anyclaude.backends.aside import aside
 from anyclaude.backends.base import Caller
 from anyclaude.config.debug import BASIC
 from anyclaude.convert.prefix_change import PrefixChange, Prompt, prefix_change
@@ -27,7 +28,7 @@ class PrefixWatch:
         self._last: OrderedDict[Hashable, Prompt] = OrderedDict()
         self._room = most_bytes
 
-    def look(self, request: Mapping[str, Any], model: str, now: Prompt, caller: Caller) -> PrefixChange | None:
+    async def look(self, request: Mapping[str, Any], model: str, now: Prompt, caller: Caller) -> PrefixChange | None:
         """What a prompt keeps of the last one of its agent; None for the first, for the small jobs beside the
         conversation, and where nobody says who asks. now: what goes upstream for the request, to that model.
         """
@@ -38,7 +39,7 @@ class PrefixWatch:
         self._keep(agent, now)
         if before is None:
             return None
-        change = prefix_change(before, now)
+        change = await aside(now.size, prefix_change, before, now)
         _tell(change, caller)
         return change
 
