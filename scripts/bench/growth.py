@@ -31,6 +31,7 @@ _SIZES: Final = (10, 30, 85, 300, 1000, 3000, 10_000)  # kB
 _STREAMS: Final = (1, 5, 20, 50, 100, 200, 500)
 _SMALL: Final = 10_000  # bytes; such a request has few tools
 _A_TURN: Final = 4000  # bytes of a conversation for each round of tool calls
+_REST, _AT_REST, _PATIENCE = 0.2, 0.002, 30.0  # seconds: a rest in which so little is spent ends the wait
 _BESIDE: Final = Plan(chunks=400, burst=1, pause_ms=2.0)
 _STREAM: Final = Plan(chunks=100, burst=2, pause_ms=20.0)
 
@@ -126,10 +127,10 @@ class Growth:
         times = min(40, max(3, 2_000_000 // len(body)))
         with side.asked(body).connect() as link:
             ask(link, side.asked(body).wire, _MARKER)
-            before = side.child.cpu_seconds()
+            before = _settled(side)
             for _ in range(times):
                 ask(link, side.asked(body).wire, _MARKER)
-        return (side.child.cpu_seconds() - before) / times
+        return (_settled(side) - before) / times
 
     def _gap(self, body: bytes, side: Side) -> float:
         """The longest time, in seconds, for which another stream stands still because of the request."""
@@ -146,11 +147,11 @@ class Growth:
 
     def _at_once(self, side: Side, count: int) -> tuple[str, str, str]:
         self._set(_STREAM)
-        before = side.child.cpu_seconds()
+        before = _settled(side)
         answers, errors = ask_at_once(side.asked(_request(SIZE)), count, _MARKER)
         if errors:
             raise BenchError(f"{side.name}: {len(errors)} of {count} streams failed: {errors[0]}")
-        spent = (side.child.cpu_seconds() - before) / count
+        spent = (_settled(side) - before) / count
         last = max(answer.first_content or answer.took for answer in answers)
         return f"{spent * 1e3:.2f} ms", f"{last * 1e3:.0f} ms", f"{side.child.rss_mb():.0f} MB"
 
@@ -172,6 +173,17 @@ class _Beside(threading.Thread):
                 self.times.append(time.perf_counter())
                 if answer.first_content is not None:
                     self.begun.set()
+
+
+def _settled(side: Side) -> float:
+    """Its CPU seconds, once it has written its traces, which it does beside its answers."""
+    deadline, spent = time.monotonic() + _PATIENCE, side.child.cpu_seconds()
+    while time.monotonic() < deadline:
+        time.sleep(_REST)
+        before, spent = spent, side.child.cpu_seconds()
+        if spent - before < _AT_REST:
+            break
+    return spent
 
 
 def _request(size: int) -> bytes:

@@ -86,8 +86,13 @@ def _decoded(reads: Sequence[bytes]) -> list[list[ServerEvent]]:
 
 def _read(chunks: Sequence[Sequence[object]]) -> list[list[ModelEvent]]:
     reader = ChunkReader(ToolIds((), lambda: "toolu_bench"))
-    spoken = [[event for chunk in batch for event in reader.feed(chunk)] for batch in chunks]
-    return [*spoken, reader.end()]
+    return [*(_burst(reader, batch) for batch in chunks), reader.end()]
+
+
+def _burst(reader: ChunkReader, chunks: Sequence[object]) -> list[ModelEvent]:
+    for chunk in chunks:
+        reader.take(chunk)
+    return reader.taken()
 
 
 def _written(spoken: Sequence[Sequence[ModelEvent]]) -> list[list[Any]]:
