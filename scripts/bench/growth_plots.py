@@ -37,12 +37,12 @@ def drawings(markdown: str) -> Mapping[str, str]:
     """SVG by file name."""
     sizes = next(table(markdown, "| request | relay: CPU |"))
     streams = next(table(markdown, "| streams | relay: CPU a stream |"))
-    size, count, memory = Axis(9, 12_000, _SIZES), Axis(0.9, 600, _COUNTS), Axis(40, 600, _MEMORY)
+    size, count, memory = Axis(9, 12_000, _SIZES), Axis(0.9, 600, _COUNTS), Axis(35, 800, _MEMORY)
     titled = {
-        "growth-request-cpu": ("CPU time of a request, by its size", sizes, "CPU", size, Axis(0.5, 600, _TIMES)),
-        "growth-request-gap": ("How long others stand still for it", sizes, "gap", size, Axis(1, 600, _TIMES)),
+        "growth-request-cpu": ("CPU time of a request, by its size", sizes, "CPU", size, Axis(0.5, 2000, _TIMES)),
+        "growth-request-gap": ("How long others stand still for it", sizes, "gap", size, Axis(1, 1200, _TIMES)),
         "growth-streams-cpu": ("CPU time of a stream", streams, "CPU a stream", count, Axis(0.5, 100, _TIMES)),
-        "growth-streams-begin": ("Until the last stream begins", streams, "last begins", count, Axis(1, 6000, _TIMES)),
+        "growth-streams-begin": ("Until the last stream begins", streams, "last begins", count, Axis(1, 20_000, _TIMES)),
         "growth-streams-memory": ("Memory, by streams at once", streams, "memory", count, memory),
     }
     return {f"{name}.svg": _drawn(*drawing) for name, drawing in titled.items()}
