@@ -42,7 +42,7 @@ def drawings(markdown: str) -> Mapping[str, str]:
         "growth-request-cpu": ("CPU time of a request, by its size", sizes, "CPU", size, Axis(0.5, 2000, _TIMES)),
         "growth-request-gap": ("How long others stand still for it", sizes, "gap", size, Axis(1, 1200, _TIMES)),
         "growth-streams-cpu": ("CPU time of a stream", streams, "CPU a stream", count, Axis(0.5, 100, _TIMES)),
-        "growth-streams-begin": ("Until the last stream begins", streams, "last begins", count, Axis(1, 20_000, _TIMES)),
+        "growth-streams-begin": ("Until the last stream begins", streams, "last begins", count, Axis(1, 2e4, _TIMES)),
         "growth-streams-memory": ("Memory, by streams at once", streams, "memory", count, memory),
     }
     return {f"{name}.svg": _drawn(*drawing) for name, drawing in titled.items()}
