@@ -1,5 +1,6 @@
 """What would be released now: wheel and sdist of the last commit keep their points, and the wheel, installed, works."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,26 @@ def test_the_worker_says_what_it_lacks() -> None:
     ended = subprocess.run([sys.executable, "-c", lacking], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert LACKING["mlx_worker", "--help"] in ended.stderr
+
+
+HEAD: Final = "# Changelog\n\n## [Unreleased]\n"
+
+
+@pytest.mark.parametrize(
+    ("changelog", "fault"),
+    [
+        (f"{HEAD}\n## [1.2.0] - 2026-01-02\n\n- It works.\n", None),
+        (f"{HEAD}\n- It works.\n\n## [1.2.0] - 2026-01-02\n", "lines under Unreleased"),
+        (f"{HEAD}\n## [1.1.0] - 2026-01-02\n\n## [1.2.0] - 2026-01-02\n", "no section for the version at its head"),
+        (f"{HEAD}\n## [1.2.0]\n", "no section for the version at its head"),
+        (f"{HEAD}\n## [1.2.0] - 9999-01-02\n", "which is still to come"),
+        ("# Changelog\n", "no section for the version at its head"),
+    ],
+)
+def test_a_release_has_a_dated_section(changelog: str, fault: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / "scripts/release")
+    points = importlib.import_module("points")
+    built = importlib.import_module("artefacts").Built(Path(), Path(), Path())
+    release = points.Release("1.2.0", {"CHANGELOG.md": changelog.encode()}, built, {}, {}, built, Path())
+    faults = list(points.changelog_tells_of_it(release))
+    assert [fault in said for said in faults] == ([True] if fault else [])
