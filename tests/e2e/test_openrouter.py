@@ -56,14 +56,14 @@ BROKEN = (fails(502, "Provider disconnected", error_type="provider_unavailable")
 
 
 async def test_a_break_in_the_first_block_is_asked_again(claude: ClaudeCode, openrouter: OpenRouterUpstream) -> None:
-    openrouter.script(reply(Says(filler(1_000_000, "half")), *BROKEN), reply(Says("The whole answer.")))
+    openrouter.script(reply(Says(filler(500_000, "half")), *BROKEN), reply(Says("The whole answer.")))
     answer = await claude.ask("Tell me")
     assert (answer.exit_code, answer.text) == (0, "The whole answer.")
 
 
 async def test_a_break_behind_a_whole_block_is_shown(claude: ClaudeCode, openrouter: OpenRouterUpstream) -> None:
     """Claude Code keeps the text, does not run the half call, and says what broke."""
-    openrouter.script(reply(Says("So far."), calls("Bash", command="echo " + "x" * 1_000_000), *BROKEN))
+    openrouter.script(reply(Says("So far."), calls("Bash", command="echo " + "x" * 500_000), *BROKEN))
     answer = await claude.ask("Tell me")
     assert (answer.exit_code, answer.result["is_error"]) == (1, True)
     assert "Provider disconnected" in answer.text
