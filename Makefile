@@ -57,8 +57,9 @@ integration: .venv/.dev ## tests with real sockets, processes and small models, 
 e2e: .venv/.dev $(CLAUDE_CODE) ## the real Claude Code through the real proxy
 	ANYCLAUDE_CLAUDE="$(CURDIR)/$(CLAUDE_CODE)" $(PYTEST) tests/e2e
 
-scenarios: .venv/.dev $(CLAUDE_CODE) ## what people do all day, all of it on both real servers
-	SCENARIOS=all ANYCLAUDE_CLAUDE="$(CURDIR)/$(CLAUDE_CODE)" $(PYTEST) tests/e2e/test_scenarios.py tests/e2e/test_real_scenarios.py tests/e2e/test_llamacpp.py tests/e2e/test_cluster_bench.py
+scenarios: .venv/.dev $(CLAUDE_CODE) ## what takes long: what people do all day on both real servers, benches and measures
+	SCENARIOS=all ANYCLAUDE_CLAUDE="$(CURDIR)/$(CLAUDE_CODE)" $(PYTEST) tests/e2e/test_scenarios.py tests/e2e/test_real_scenarios.py tests/e2e/test_llamacpp.py tests/e2e/test_cluster_bench.py \
+	  tests/integration/test_measures.py tests/integration/test_benches.py
 
 conformance: .venv/.dev $(CLAUDE_CODE) ## what is counted on in Claude Code, tried with ANYCLAUDE_CLAUDE or the pinned one
 	ANYCLAUDE_CLAUDE="$${ANYCLAUDE_CLAUDE:-$(CURDIR)/$(CLAUDE_CODE)}" $(BIN)/python scripts/test/conformance.py $(ARGS)

@@ -24,6 +24,14 @@ _OURS = ("ANTHROPIC_", "ANYCLAUDE_", "CLAUDE_CODE_", "LMSTUDIO_", "MLX_", "OPENR
 _KEPT = "ANYCLAUDE_CLAUDE"  # which Claude Code the end-to-end tests start
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked `long` shows again what a test beside it shows, or runs a measure: `make scenarios` plays it."""
+    if os.environ.get("SCENARIOS") != "all":
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 def _steers(name: str) -> bool:
     """Whether a variable of this name changes what we or Claude Code do."""
     return (name.startswith(_OURS) and name != _KEPT) or name.upper().endswith("_PROXY")

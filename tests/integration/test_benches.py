@@ -58,6 +58,7 @@ def test_an_index_of_a_few_traces_is_measured() -> None:
     assert figures["traces_mb"] > figures["index_mb"] > 0
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_strategies_are_measured_on_real_workers() -> None:
     small = ["--sessions", "2", "--turns", "2", "--size", "0.06", "--arrivals", "0", "--thinking", "0"]
@@ -105,6 +106,7 @@ def test_an_unknown_strategy_is_refused() -> None:
     assert "no such strategy: lucky" in ended.stderr
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_one_figure_of_one_worker_can_be_measured() -> None:
     small = ["--rounds", "1", "--turns", "2", "--system-bytes", "300", "--servers", "mlx_worker", "--json"]

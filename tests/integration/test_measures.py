@@ -13,6 +13,7 @@ import pytest
 MEASURES = Path(__file__).resolve().parents[2] / "scripts" / "test" / "measures"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("program", "scale", "rows"),
     [
@@ -33,6 +34,7 @@ def test_a_measure_ends_in_its_figures(program: str, scale: float, rows: set[str
         assert isinstance(figure["met"], bool)
 
 
+@pytest.mark.long
 def test_a_few_tests_in_random_order_beside_busy_loops() -> None:
     command = [
         sys.executable,

@@ -9,10 +9,12 @@ import argparse
 import importlib
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
 from mlx_lm.utils import save_config, save_model
@@ -21,6 +23,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.support.tiny_lessons import Lesson, lesson, teach
 
+TRAINED = Path(__file__).resolve().parents[1] / "fixtures" / "trained_model.safetensors"
 VOCABULARY = 1024
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MISTRAL_MARKERS = ("[TOOL_CALLS]", "[ARGS]")
@@ -105,11 +108,19 @@ def build(
 
 def build_trained(folder: Path) -> TinyModel:
     """A model that answers each question of ANSWERS with its answer, with WEATHER_TOOL and without tools. Its state can
-    be quantised."""
+    be quantised. What was trained before is taken where the lessons are the same, token for token:
+    `python -m tests.support.tiny_model` writes it anew."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(open_thinking=False)
     tokenizer.save_pretrained(folder)
-    return _taught(folder, tokenizer, _lessons(tokenizer))
+    lessons = _lessons(tokenizer)
+    weights, told = cast("tuple[dict[str, Any], dict[str, str]]", mx.load(str(TRAINED), return_metadata=True))
+    if told["lessons"] != _digest(lessons):
+        return _taught(folder, tokenizer, lessons)
+    model, config = _student(tokenizer)
+    model.load_weights(list(weights.items()))
+    _save(folder, model, config)
+    return TinyModel(folder, "qwen3")
 
 
 def build_taught(
@@ -125,11 +136,31 @@ def build_taught(
 
 
 def _taught(folder: Path, tokenizer: Any, lessons: Sequence[Lesson], enough: float = 0.02) -> TinyModel:
-    mx.random.seed(7)
-    model, config = _model("qwen3", len(tokenizer), tokenizer.eos_token_id, 32_768, layers=2, head_dim=32)
+    model, config = _student(tokenizer)
     teach(model, lessons, enough)
     _save(folder, model, config)
     return TinyModel(folder, "qwen3")
+
+
+def _student(tokenizer: Any) -> tuple[Any, dict[str, Any]]:
+    """Who has learned nothing yet."""
+    mx.random.seed(7)
+    return _model("qwen3", len(tokenizer), tokenizer.eos_token_id, 32_768, layers=2, head_dim=32)
+
+
+def _digest(lessons: Sequence[Lesson]) -> str:
+    return blake2b(repr(lessons).encode(), digest_size=16).hexdigest()
+
+
+def train(file: Path) -> None:
+    """Write the weights that `build_trained` takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = _tokenizer(open_thinking=False)
+        lessons = _lessons(tokenizer)
+        _taught(Path(folder), tokenizer, lessons)
+        weights: Any = mx.load(str(Path(folder) / "model.safetensors"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mx.save_safetensors(str(file), weights, {"format": "mlx", "lessons": _digest(lessons)})
 
 
 def build_shallow(whole: Path, folder: Path, layers: int) -> TinyModel:
@@ -242,3 +273,7 @@ def _lessons(tokenizer: Any) -> list[Lesson]:
             asked = {"role": "user", "content": question}
             lessons.append(lesson(tokenizer, [asked, {"role": "assistant", **answer}], tools))
     return lessons
+
+
+if __name__ == "__main__":
+    train(TRAINED)
