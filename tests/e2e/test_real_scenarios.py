@@ -45,7 +45,7 @@ async def stage(request: pytest.FixtureRequest, cast: Cast, mother: Mother) -> A
         yield stage
 
 
-@on_both
+@on_one
 async def test_edit_run_fix_for_thirty_turns(stage: Real) -> None:
     await coding.edit_run_fix(stage)
 
@@ -102,6 +102,7 @@ async def test_llamacpp_s_window_is_outgrown(cast: Cast) -> None:
         assert stage.relay.refused
 
 
+@pytest.mark.long
 async def test_the_worker_s_window_is_outgrown(cast: Cast, mother: Mother) -> None:
     async with cast.on_the_worker(mother, SMALL) as stage:
         await sessions.outgrow_the_window(stage)
