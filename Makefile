@@ -9,8 +9,8 @@ override PROMPT := $(value PROMPT)
 export PROMPT
 
 BIN := .venv/bin
-# Two files of tests at a time: most of them wait more than they compute.
-JOBS ?= 2
+# Three files of tests at a time, on two cores: most of them wait more than they compute.
+JOBS ?= 3
 PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 LOCKED := --require-hashes --only-binary :all:
