@@ -1,14 +1,10 @@
-"""From the settings to the backends they name."""
+"""From the settings to the backends they name. Each is loaded when it is opened: most launches have one."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from anyclaude.backends.base import Backend
-from anyclaude.backends.claude import ClaudeBackend
 from anyclaude.backends.documents import Documents, ReadPdf
-from anyclaude.backends.lmstudio import LMStudioBackend
-from anyclaude.backends.mlx_cluster import MlxClusterBackend
-from anyclaude.backends.openrouter import OpenRouterBackend
 from anyclaude.backends.own_words import OwnWords
 from anyclaude.backends.router import Router
 from anyclaude.backends.search_engines import open_engines
@@ -62,17 +58,23 @@ def options_of(mode: Mode, settings: Settings) -> Options:
 
 
 def _lmstudio(settings: Settings, model: str | None) -> Backend:
+    from anyclaude.backends.lmstudio import LMStudioBackend
+
     words = _own_words(settings)
     return LMStudioBackend(settings.backends.lmstudio, model, settings.deadlines, settings.profiles, words)
 
 
 def _mlx_cluster(settings: Settings, model: str | None) -> Backend:
+    from anyclaude.backends.mlx_cluster import MlxClusterBackend
+
     drained = Drained(settings.home).addresses
     chosen, words = settings.backends.mlx_cluster, _own_words(settings)
     return MlxClusterBackend(chosen, model, settings.deadlines, settings.profiles, drained, words)
 
 
 def _openrouter(settings: Settings, model: str | None) -> Backend:
+    from anyclaude.backends.openrouter import OpenRouterBackend
+
     chosen = settings.backends.openrouter
     words = _own_words(settings)
     return OpenRouterBackend(chosen, model, settings.deadlines, settings.home, settings.profiles, words)
@@ -80,6 +82,8 @@ def _openrouter(settings: Settings, model: str | None) -> Backend:
 
 def _claude(settings: Settings, model: str | None) -> Backend:
     """Beside another main model, Claude Code is started without a login of its own, so there must be a key."""
+    from anyclaude.backends.claude import ClaudeBackend
+
     if settings.mode != "claude" and settings.backends.claude.api_key is None:
         raise SetupError("a route leads to Claude, which needs a key: set ANTHROPIC_API_KEY or backends.claude.apiKey")
     return ClaudeBackend(settings.backends.claude, settings.deadlines)

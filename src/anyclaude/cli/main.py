@@ -4,11 +4,12 @@ Asking for help or the version must not cost the import of pydantic and aiohttp 
 machine), so this module knows the arguments alone and loads the rest of the program by name, here and nowhere else.
 """
 
+import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from anyclaude import __version__
 from anyclaude.cli.args import split
@@ -47,7 +48,7 @@ def _let_stdout_go() -> None:
 
 def _done(words: Sequence[str]) -> int:
     if words and words[0] in COMMANDS:
-        shown: int = importlib.import_module(COMMANDS[words[0]].module).run(words[1:])
+        shown: int = _loaded(COMMANDS[words[0]].module).run(words[1:])
         return shown
     try:
         given = split(words)
@@ -58,10 +59,19 @@ def _done(words: Sequence[str]) -> int:
         print(f"anyclaude {__version__}")
         return ExitCode.DONE
     if given.asks == "help":
-        print(importlib.import_module(HELP).help_text(), end="")
+        print(_loaded(HELP).help_text(), end="")
         return ExitCode.DONE
-    code: int = importlib.import_module(PROGRAM).run(given)
+    code: int = _loaded(PROGRAM).run(given)
     return code
+
+
+def _loaded(module: str) -> Any:
+    """Without collecting garbage meanwhile: what is loaded stays."""
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.enable()
 
 
 if __name__ == "__main__":

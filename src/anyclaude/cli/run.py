@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from anyclaude import __version__
 from anyclaude.backends.registry import open_router
+from anyclaude.backends.router import Router
 from anyclaude.cli.args import Split
 from anyclaude.cli.folders import folders
 from anyclaude.cli.logs import keep_quiet, open_log
@@ -92,14 +93,19 @@ def resolved(given: Split, screen: Terminal) -> Resolved:
 
 def _launch(settings: Settings, claude_args: list[str], screen: Terminal) -> int:
     take_descriptors()
-    gc.freeze()  # what is loaded by now stays: no collection has to look at it again
     with _recording(settings, screen) as recording, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         launched = Launched(settings.mode, settings.home, secrets_of(settings, os.environ))
         parts = Parts(
-            partial(open_router, read_pdf=PdfReading().text_of),
+            _opened,
             partial(serving, recording=recording, launched=launched, pages=_pages(settings)),
         )
         return runner.run(session(settings, claude_args, dict(os.environ), screen, parts))
+
+
+def _opened(settings: Settings) -> Router:
+    router = open_router(settings, PdfReading().text_of)
+    gc.freeze()  # what is loaded by now stays: no collection has to look at it again
+    return router
 
 
 def _pages(settings: Settings) -> Any:
