@@ -14,12 +14,12 @@ def convert_usage(chunk: Mapping[str, Any]) -> UsageReport | None:
         details = usage.get("prompt_tokens_details")
         details = details if isinstance(details, dict) else {}
         prompt = _count(usage.get("prompt_tokens"))
-        cached = min(_count(details.get("cached_tokens")), prompt)
+        cached = _cached(details.get("cached_tokens"), prompt)
         return UsageReport(
             prompt,
             cached,
             _count(usage.get("completion_tokens")),
-            cache_write_tokens=min(_count(details.get("cache_write_tokens")), prompt - cached),
+            cache_write_tokens=min(_count(details.get("cache_write_tokens")), prompt - (cached or 0)),
             reasoning_tokens=_reasoning_tokens(usage),
             cost=_cost(usage.get("cost")),
             web_searches=_web_searches(usage.get("server_tool_use")),
@@ -29,6 +29,10 @@ def convert_usage(chunk: Mapping[str, Any]) -> UsageReport | None:
         cached = _count(timings.get("cache_n"))
         return UsageReport(cached + _count(timings["prompt_n"]), cached, _count(timings.get("predicted_n")))
     return None
+
+
+def _cached(value: object, prompt: int) -> int | None:
+    return min(max(value, 0), prompt) if type(value) is int else None
 
 
 def _reasoning_tokens(usage: Mapping[str, Any]) -> int:
@@ -49,11 +53,12 @@ def _cost(value: object) -> float | None:
 
 def anthropic_usage(report: UsageReport) -> dict[str, Any]:
     """Anthropic counts what was read from and written to the cache beside `input_tokens`, not inside."""
+    cached = report.cached_tokens or 0
     searched = {"server_tool_use": {"web_search_requests": report.web_searches}} if report.web_searches else {}
     return searched | {
-        "input_tokens": report.prompt_tokens - report.cached_tokens - report.cache_write_tokens,
+        "input_tokens": report.prompt_tokens - cached - report.cache_write_tokens,
         "cache_creation_input_tokens": report.cache_write_tokens,
-        "cache_read_input_tokens": report.cached_tokens,
+        "cache_read_input_tokens": cached,
         "output_tokens": report.output_tokens,
     }
 

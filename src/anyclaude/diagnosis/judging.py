@@ -177,11 +177,12 @@ def needle(answers: Sequence[Collected]) -> Judgement:
 def second_turn(answers: Sequence[Collected]) -> Judgement:
     first, second = answers
     size = first.usage.prompt_tokens if first.usage else 0
-    cached = second.usage.cached_tokens if second.usage else 0
-    if size and cached >= _REUSED * size:
+    cached = second.usage.cached_tokens if second.usage else None
+    if size and cached is not None and cached >= _REUSED * size:
         return Judgement("passed", f"{cached} tokens came from the prefix cache, as the server counts")
     before, after = first.first_token or 0.0, second.first_token or 0.0
-    said = f"by time to first token: {before:.2f} s, then {after:.2f} s; the server counts {cached} cached tokens"
+    counted = "does not say what was cached" if cached is None else f"counts {cached} cached tokens"
+    said = f"by time to first token: {before:.2f} s, then {after:.2f} s; the server {counted}"
     if before and after < _REUSED * before:
         return Judgement("passed", said)
     return Judgement("partly" if cached else "failed", said)

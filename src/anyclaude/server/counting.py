@@ -120,11 +120,12 @@ class CountingRecorder:
     def _spent(self, facts: Mapping[str, Any]) -> None:
         turn = self._turn
         turn.prompt_tokens = _count(facts.get("prompt_tokens"))
-        turn.cached_tokens = _count(facts.get("cached_tokens"))
+        cached = facts.get("cached_tokens")
+        turn.cached_tokens = None if cached is None else _count(cached)
         turn.output_tokens = _count(facts.get("output_tokens"))
         turn.cost = facts.get("cost")
         self._of.prompt_tokens += turn.prompt_tokens
-        self._of.cached_tokens += turn.cached_tokens
+        self._of.cached_tokens += turn.cached_tokens or 0
         self._of.output_tokens += turn.output_tokens
 
     def _answered(self) -> None:
@@ -132,7 +133,8 @@ class CountingRecorder:
         turn = self._turn
         if turn.first_event is not None:
             turn.streamed = self._figures.now() - self._began - self._waited - turn.first_event
-            self._of.prefill.add((turn.prompt_tokens or 0) - turn.cached_tokens, turn.first_event)
+            if turn.cached_tokens is not None:
+                self._of.prefill.add((turn.prompt_tokens or 0) - turn.cached_tokens, turn.first_event)
             self._of.decode.add(turn.output_tokens, turn.streamed)
             self._of.whole_events += self._events
         session = self._headers.get("X-Claude-Code-Session-Id")

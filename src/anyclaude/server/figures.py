@@ -65,7 +65,8 @@ class BackendFigures:
     that waited for a node to have room, waited: for how many seconds together. repairs: what was mended in answers.
     prompts: those that had one before them in their conversation, kept_bytes of its before_bytes they began with;
     broken: where that was not all, by what broke it. events: of answers, as they are streamed, and of them those of
-    whole streams: what `decode` has the tokens of. prefill: what had to be computed of prompts, until the first event.
+    whole streams: what `decode` has the tokens of. prefill: what had to be computed of prompts, until the first event,
+    where that is told.
     """
 
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))

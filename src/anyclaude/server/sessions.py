@@ -30,7 +30,7 @@ class Turn:
     model: str | None = None
     context_window: int | None = None
     prompt_tokens: int | None = None
-    cached_tokens: int = 0
+    cached_tokens: int | None = None
     output_tokens: int = 0
     cost: float | None = None
     first_event: float | None = None
@@ -46,13 +46,10 @@ class Turn:
 
 @dataclass(slots=True)
 class Session:
-    """turns: how many were answered whole. cost: US dollars of all its requests, None where nobody tells. says_cached:
-    whether any had cached tokens; until then 0 most likely means that the server does not say.
-    """
+    """turns: how many were answered whole. cost: US dollars of all its requests, None where nobody tells."""
 
     turns: int = 0
     cost: float | None = None
-    says_cached: bool = False
     last: Turn = field(default_factory=Turn)
 
 
@@ -70,7 +67,6 @@ class Sessions:
         self._kept.move_to_end(session)
         if turn.cost is not None:
             kept.cost = (kept.cost or 0.0) + turn.cost
-        kept.says_cached |= turn.cached_tokens > 0
         if not beside:
             kept.turns += 1
             kept.last = turn

@@ -12,7 +12,7 @@ from typing import Any, Final
 from anyclaude import __version__
 from anyclaude.backends.status import BackendStatus, NodeStatus
 from anyclaude.server.figures import SECONDS, BackendFigures, Figures, Times
-from anyclaude.server.sessions import Session
+from anyclaude.server.sessions import Session, Turn
 from anyclaude.trace.redact import Redactor
 
 PATH: Final = "/anyclaude/status"
@@ -45,14 +45,12 @@ def session_report(session: Session | None, backends: Iterable[BackendStatus]) -
         "model": main.model,
         "turns": session.turns,
         "cost": session.cost,
-        "last": _turn(session) if session.turns else None,
+        "last": _turn(session.last) if session.turns else None,
     }
 
 
-def _turn(session: Session) -> dict[str, Any]:
-    turn = session.last
-    cached = turn.cached_tokens if session.says_cached else None
-    return asdict(turn) | {"cached_tokens": cached, "tokens_per_second": turn.tokens_per_second}
+def _turn(turn: Turn) -> dict[str, Any]:
+    return asdict(turn) | {"tokens_per_second": turn.tokens_per_second}
 
 
 def _requests(of: BackendFigures) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def _prompt(number: int, turn: Turn, leads: Leads) -> Bar:
     cached = min(turn.cached_tokens or 0, turn.prompt_tokens or 0)
     computed = (turn.prompt_tokens or 0) - cached
     label = f"turn {number}: {count(computed)} computed, {count(cached)} cached"
+    if turn.cached_tokens is None:
+        label = f"turn {number}: {count(turn.prompt_tokens)}, what of it was cached is not known"
     return Bar(label, leads(turn), (("computed", computed), ("cached", cached)))
 
 

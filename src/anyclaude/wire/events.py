@@ -80,12 +80,12 @@ class Citation:
 class UsageReport:
     """Token counts of the whole request so far. `prompt_tokens` includes `cached_tokens` and `cache_write_tokens`.
 
-    reasoning_tokens: part of `output_tokens`. cost: US dollars, None where the upstream does not say. web_searches:
-    how many were made.
+    cached_tokens: None where the upstream does not say, as LM Studio. reasoning_tokens: part of `output_tokens`. cost:
+    US dollars, None where the upstream does not say. web_searches: how many were made.
     """
 
     prompt_tokens: int
-    cached_tokens: int
+    cached_tokens: int | None
     output_tokens: int
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0

@@ -106,7 +106,7 @@ async def test_an_empty_answer_without_counts_is_measured_by_the_estimate() -> N
 async def test_an_empty_answer_to_a_prompt_that_fits_is_an_answer() -> None:
     usage = Usage(prompt=32_000, cached=None, completion=0)
     async with played(reply(usage=usage), window=32_768) as (backend, _):
-        assert await answer(backend) == [UsageReport(32_000, 0, 0), Finished("end_turn")]
+        assert await answer(backend) == [UsageReport(32_000, None, 0), Finished("end_turn")]
 
 
 async def test_the_window_that_a_person_names_counts_for_it_too() -> None:
@@ -208,7 +208,7 @@ async def test_counts_without_cached_tokens_and_one_too_few() -> None:
     line = reply(Says("Hi"), finish="length", usage=Usage(prompt=17_433, cached=None, completion=39))
     async with played(line, window=32_768) as (backend, _):
         events = await answer(backend, journal)
-    assert events[-2:] == [UsageReport(17_433, 0, 39), Finished("max_tokens")]
+    assert events[-2:] == [UsageReport(17_433, None, 39), Finished("max_tokens")]
     assert journal.of("usage") == [{"prompt_tokens": 17_433, "cached_tokens": 0, "output_tokens": 39, "cost": None}]
     assert journal.moments == ["accepted"]
 

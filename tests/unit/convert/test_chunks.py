@@ -223,7 +223,7 @@ def test_a_chunk_of_the_wrong_shape_changes_nothing(chunk: object) -> None:
 
 def test_counts_that_make_no_sense_are_zero() -> None:
     odd = {"usage": {"prompt_tokens": "9", "completion_tokens": -3, "prompt_tokens_details": {"cached_tokens": None}}}
-    assert read(text("a"), finish(), odd)[-2] == UsageReport(0, 0, 0)
+    assert read(text("a"), finish(), odd)[-2] == UsageReport(0, None, 0)
 
 
 def test_llama_cpp_timings_stand_in_for_usage() -> None:

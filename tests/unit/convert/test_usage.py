@@ -32,6 +32,15 @@ def test_a_cost_that_is_none_is_unknown(cost: Any) -> None:
     assert report.cost is None
 
 
+@pytest.mark.parametrize("details", [None, {}, {"cached_tokens": None}, {"cached_tokens": "9"}])
+def test_a_server_that_does_not_say_what_was_cached(details: Any) -> None:
+    """LM Studio (lmstudio-bug-tracker 778): Claude Code is told 0, as it knows no other word."""
+    report = convert_usage({"usage": {"prompt_tokens": 10, "prompt_tokens_details": details}})
+    assert report is not None
+    assert report.cached_tokens is None
+    assert anthropic_usage(report)["cache_read_input_tokens"] == 0
+
+
 def test_counts_that_do_not_fit_never_make_a_negative_one() -> None:
     details = {"cached_tokens": 8, "cache_write_tokens": 8}
     report = convert_usage({"usage": {"prompt_tokens": 10, "prompt_tokens_details": details}})

@@ -100,8 +100,10 @@ def test_the_second_turn_is_judged_by_the_servers_count_else_by_time() -> None:
     quick = answer("again", times=(0.2, 0.3), usage=UsageReport(3010, 0, 1))
     some = answer("again", times=(1.9, 2.0), usage=UsageReport(3010, 500, 1))
     slow = answer("again", times=(1.9, 2.0), usage=UsageReport(3010, 0, 1))
-    found = [judged(judging.second_turn, [first, second]) for second in (counted, quick, some, slow)]
-    assert [each.status for each in found] == ["passed", "passed", "partly", "failed"]
+    silent = answer("again", times=(1.9, 2.0), usage=UsageReport(3010, None, 1))
+    found = [judged(judging.second_turn, [first, second]) for second in (counted, quick, some, slow, silent)]
+    assert [each.status for each in found] == ["passed", "passed", "partly", "failed", "failed"]
+    assert found[4].evidence.endswith("the server does not say what was cached")
     assert "2990 tokens came from the prefix cache" in found[0].evidence
     assert "by time to first token: 2.00 s, then 0.20 s" in found[1].evidence
 
