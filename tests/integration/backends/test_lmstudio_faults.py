@@ -209,7 +209,7 @@ async def test_counts_without_cached_tokens_and_one_too_few() -> None:
     async with played(line, window=32_768) as (backend, _):
         events = await answer(backend, journal)
     assert events[-2:] == [UsageReport(17_433, None, 39), Finished("max_tokens")]
-    assert journal.of("usage") == [{"prompt_tokens": 17_433, "cached_tokens": 0, "output_tokens": 39, "cost": None}]
+    assert journal.of("usage") == [{"prompt_tokens": 17_433, "cached_tokens": None, "output_tokens": 39, "cost": None}]
     assert journal.moments == ["accepted"]
 
 
