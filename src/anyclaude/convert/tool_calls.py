@@ -53,6 +53,7 @@ class ToolIds:
 @dataclass(eq=False, slots=True)
 class _Call:
     upstream_id: str | None = None
+    first_id: str | None = None  # its id when its name came; one that comes later is too late, however reads are cut
     id: str | None = None  # as the client knows it
     name: str | None = None
     started: bool = False
@@ -135,8 +136,9 @@ class ToolCallQueue:
         if call is None:
             return
         if upstream_id is not None or name is not None:
-            call.name = call.name or name
             call.upstream_id = call.upstream_id or upstream_id
+            if call.name is None:
+                call.name, call.first_id = name, call.upstream_id
             self._note_id(upstream_id)
         if rest := call.add(piece):
             index = fragment.get("index")
@@ -217,7 +219,7 @@ class ToolCallQueue:
             if call.suspect and self._is_repetition(call):
                 return
             call.started = self.called = True
-            call.id = self._ids.claim(call.upstream_id)
+            call.id = self._ids.claim(call.first_id)
             events.append(ToolCallStart(call.id, call.name or NAMELESS))
         if call.sent < len(call.pieces) and (call.sent or self._has_arguments(call, settled)):
             events.append(ToolArgsDelta("".join(call.pieces[call.sent :])))
