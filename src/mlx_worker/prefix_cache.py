@@ -11,7 +11,6 @@ than they were, system prompts much later: answers go before prompts before syst
 newest entry, which is what the next request will ask for, never goes, and those of active sessions go last.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -173,18 +172,24 @@ class PrefixCache(Generic[KV]):
         return self._uses
 
     def _worth(self, entry: Entry[KV]) -> tuple[bool, bool, int]:
-        alone = len(entry) - self._served_by_others(entry) >= SHORTEST_HIT
-        return alone, entry.session in self.active, entry.used + GRACE[entry.kind]
+        return not self._served_by_others(entry), entry.session in self.active, entry.used + GRACE[entry.kind]
 
-    def _served_by_others(self, entry: Entry[KV]) -> int:
-        """Tokens of it that are left when it goes. Who shares a block shares all before it, so the last is bisected."""
-        reaching: Callable[[int], dict[bytes, Entry[KV]]] = lambda depth: self._nodes[entry.keys[depth]].reaching  # noqa: E731
-        depth = bisect_left(range(len(entry.keys)), True, key=lambda depth: len(reaching(depth)) < 2) - 1
-        begin, end = max(depth, 0) * BLOCK * WIDTH, (depth + 1) * BLOCK * WIDTH
-        rest = entry.packed[begin:end]
-        others = [other for other in reaching(depth).values() if other is not entry] if depth >= 0 else []
-        shares = (depth * BLOCK + shared_tokens(rest, other.packed[begin:end], 0) for other in others)
-        return max((other.usable(shared) for other, shared in zip(others, shares, strict=True)), default=0)
+    def _served_by_others(self, entry: Entry[KV]) -> bool:
+        """Whether all but a few of its tokens are left when it goes.
+
+        Only entries that share its blocks up to there are looked at: it is asked of every entry whenever one must go.
+        """
+        enough = len(entry) - SHORTEST_HIT + 1
+        if enough <= 0:
+            return True
+        known = enough // BLOCK * BLOCK * WIDTH
+        rest = entry.packed[known : enough * WIDTH]
+        return any(
+            other is not entry
+            and other.packed.startswith(rest, known)
+            and other.usable(shared_tokens(entry.packed, other.packed, known)) >= enough
+            for other in self._nodes[entry.keys[enough // BLOCK]].reaching.values()
+        )
 
     def _keys_after_root(self, packed: bytes) -> Iterator[bytes]:
         key, step = self._root, BLOCK * WIDTH
