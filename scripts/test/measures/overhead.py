@@ -17,6 +17,7 @@ GATEWAY = Path(__file__).resolve().parents[2] / "bench" / "gateway.py"
 ROUNDS = 10
 REQUESTS = 100
 CHUNKS = 3000
+_WHY = "reading, checking, converting and sending on 85 kB takes that; [where the time goes](performance.md)"
 
 
 def main() -> None:
@@ -37,8 +38,9 @@ def main() -> None:
     event = max(statistics.median(ours[kind]) for kind in ("text_chunk_us", "tool_chunk_us")) / 1000
     bare = statistics.median(relay["added_ms"]), percentile(relay["added_ms"], 0.99)
     measured = f"first byte p50 {p50:.2f} ms, p99 {p99:.2f} ms (a bare relay {bare[0]:.2f} and {bare[1]:.2f})"
-    figure = {"measured": f"{measured}; {event:.3f} ms of CPU an event", "met": p50 < 2 and p99 < 10 and event < 0.2}
-    tell({"R10": figure})
+    met = p50 < 2 and p99 < 10 and event < 0.2
+    figure: dict[str, object] = {"measured": f"{measured}; {event:.3f} ms of CPU an event", "met": met}
+    tell({"R10": figure if met else figure | {"note": _WHY}})
 
 
 if __name__ == "__main__":
