@@ -45,7 +45,8 @@ async def stage(request: pytest.FixtureRequest, cast: Cast, mother: Mother) -> A
         yield stage
 
 
-@on_one
+@pytest.mark.long
+@on_both
 async def test_edit_run_fix_for_thirty_turns(stage: Real) -> None:
     await coding.edit_run_fix(stage)
 

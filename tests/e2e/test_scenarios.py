@@ -21,7 +21,6 @@ async def stage(tmp_path: Path) -> AsyncIterator[Scripted]:
         yield Scripted(tmp_path, upstream)
 
 
-@pytest.mark.long
 async def test_edit_run_fix_for_thirty_turns(stage: Scripted) -> None:
     await coding.edit_run_fix(stage)
 
