@@ -40,7 +40,7 @@ class Prefixes:
 
     def __iter__(self) -> Iterator[tuple[str, Entry[Any]]]:
         """Every entry, each with the name of its tier."""
-        yield from (("memory", entry) for entry in self.cache)
+        yield from (("memory", entry) for entry in self.cache.entries())
         yield from (("disk", entry) for entry in self._disk or ())
 
     def forget(self) -> int:
